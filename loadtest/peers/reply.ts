@@ -1,0 +1,20 @@
+/** The origins' reply, the same in every measurement of this project: 486 bytes, a usual answer of a small service. */
+export const reply = JSON.stringify({
+  code: 'NO',
+  code3: 'NOR',
+  name: 'Norway',
+  officialName: 'Kingdom of Norway',
+  ownNames: { nno: 'Kongeriket Noreg', nob: 'Kongeriket Norge', smi: 'Norgga gonagasriika' },
+  capital: 'Oslo',
+  region: 'Europe',
+  subregion: 'Northern Europe',
+  borders: ['FIN', 'SWE', 'RUS'],
+  languages: ['nno', 'nob', 'smi'],
+  currencies: [{ code: 'NOK', name: 'Norwegian Krone', symbol: 'kr', decimals: 2 }],
+  areaKm2: 323802,
+  location: [62, 10],
+  landlocked: false,
+  memberOfUn: true,
+  callingCode: '+47',
+  domain: '.no',
+})

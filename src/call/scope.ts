@@ -1,0 +1,86 @@
+import type { FailureName } from './failure.ts'
+import type { Alarm, Wheel } from './wheel.ts'
+
+/** Is told, once, why the scope that it watched has ended. */
+export type Watcher = (why: FailureName) => void
+
+/**
+ * The time within which some work may run: it ends at a deadline or when it is closed, and tells its watchers.
+ * A scope made within another ends no later than that one. It stands where AbortSignal would, at a tenth of its cost.
+ */
+export class Scope {
+  readonly #wheel: Wheel
+  readonly #parent: Scope | null
+  readonly #endWithParent: Watcher | null = null
+  #deadline: number
+  #alarm: Alarm | null = null
+  #ended: FailureName | null = null
+  #watchers: Watcher[] = []
+
+  constructor(wheel: Wheel, deadline: number, parent: Scope | null = null) {
+    this.#wheel = wheel
+    this.#deadline = deadline
+    this.#parent = parent
+    if (parent !== null) {
+      if (parent.#ended !== null) this.#ended = parent.#ended
+      else parent.#watchers.push((this.#endWithParent = (why) => this.close(why)))
+    }
+    // A deadline that is the parent's own needs no second alarm.
+    if (this.#ended === null && deadline < (parent === null ? Infinity : parent.#deadline)) {
+      this.#alarm = wheel.set(deadline, () => this.close('http_response_timeout'))
+    }
+  }
+
+  /** Why the scope has ended, or null while it is open. */
+  get ended(): FailureName | null {
+    return this.#ended
+  }
+
+  /** How many are watching, scopes within it among them: 0 when nothing is under way. */
+  get size(): number {
+    return this.#watchers.length
+  }
+
+  /** The milliseconds that are left: Infinity without a deadline, never below 0. */
+  leftMs(): number {
+    return Math.max(0, this.#deadline - this.#wheel.now())
+  }
+
+  /** Makes a scope that ends with this one and after `ms` at the latest. Whoever makes it closes it. */
+  within(ms: number): Scope {
+    return new Scope(this.#wheel, Math.min(this.#deadline, this.#wheel.now() + ms), this)
+  }
+
+  /** Has the watcher told when the scope ends; at once if it has. */
+  watch(watcher: Watcher): void {
+    if (this.#ended !== null) watcher(this.#ended)
+    else this.#watchers.push(watcher)
+  }
+
+  /** Takes a watcher off that is no longer concerned. */
+  unwatch(watcher: Watcher): void {
+    const at = this.#watchers.indexOf(watcher)
+    if (at === -1) return
+    const last = this.#watchers.pop() as Watcher
+    if (at < this.#watchers.length) this.#watchers[at] = last
+  }
+
+  /** Takes the deadline away from this scope and those around it: the wait for a reply's headers is over. */
+  lift(): void {
+    this.#deadline = Infinity
+    if (this.#alarm !== null) this.#wheel.clear(this.#alarm)
+    this.#alarm = null
+    this.#parent?.lift()
+  }
+
+  /** Ends the scope and all scopes within it; the first reason stands. */
+  close(why: FailureName = 'cancelled'): void {
+    if (this.#ended !== null) return
+    this.#ended = why
+    if (this.#alarm !== null) this.#wheel.clear(this.#alarm)
+    if (this.#endWithParent !== null) this.#parent?.unwatch(this.#endWithParent)
+    const watchers = this.#watchers
+    this.#watchers = []
+    for (const watcher of watchers) watcher(why)
+  }
+}

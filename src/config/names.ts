@@ -1,0 +1,58 @@
+import { z } from 'zod'
+
+import { text } from './units.ts'
+
+/** A JSON value of the config; a mapping is a Map, whose keys keep the order written also where they look like numbers. */
+export type Json = null | boolean | number | string | Json[] | Map<string, Json>
+
+/** Any JSON, whose strings the plan reads as templates. */
+export const template = z.any() as z.ZodType<Json>
+
+const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
+
+/** The roots of references that are not steps: a step of that name could not be read. */
+const ROOTS = ['params', 'query', 'headers', 'cookies', 'body', 'auth', 'item', 'index']
+
+/** The name of an upstream. */
+export const name = z
+  .string({ error: 'expected a name' })
+  .regex(NAME, { error: 'expected a name: a letter, then letters, digits, _ or -' })
+
+/** The name of a step. */
+export const stepName = name.refine((step) => !ROOTS.includes(step), {
+  error: `a step cannot be called any of ${ROOTS.join(', ')}: references to them mean something else`,
+})
+
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** What frames a message or belongs to one connection: the gateway writes these itself. */
+const OURS = [
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]
+
+/** The name of a header, read to lower case. */
+export const headerName = z
+  .string({ error: 'expected the name of a header' })
+  .regex(TOKEN, { error: 'expected the name of a header: letters, digits and -', abort: true })
+  .toLowerCase()
+
+const settable = headerName.refine((header) => !OURS.includes(header), {
+  error: 'a header that the gateway writes itself cannot be set',
+})
+
+const headerValue = text.refine((value) => !/[\r\n\0]/.test(value), {
+  error: 'a header cannot hold a line break or NUL',
+})
+
+/** Headers to send, by name in lower case. */
+export const headers = z.record(settable, headerValue)

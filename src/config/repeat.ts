@@ -1,0 +1,51 @@
+import { z } from 'zod'
+
+import { duration, positive, share, whole } from './units.ts'
+
+const ttl = z.union([positive, z.enum(['http'])], { error: 'expected a duration such as 5m, or http' })
+
+/** When a reply may be used again: `5m`, `http` (what RFC 9111 allows a shared cache), or the details. */
+export const cache = z.union(
+  [
+    ttl.transform((fresh) => ({ ttl: fresh })),
+    z.strictObject({
+      ttl: ttl.describe('How long a reply is fresh; http: as RFC 9111 allows a shared cache.'),
+      stale: duration.describe('How long after that it may stand in while it is fetched anew.').exactOptional(),
+      onError: duration.describe('How long after that it may stand in when fetching fails.').exactOptional(),
+      vary: z.array(z.string()).describe('References whose values keep replies apart.').exactOptional(),
+      tags: z.array(z.string()).describe('Templates of names by which replies can be purged.').exactOptional(),
+    }),
+  ],
+  { error: 'expected a duration such as 5m, http, or a map with ttl, stale, onError, vary, tags' },
+)
+
+const retryDetail = z.strictObject({
+  more: whole(0, 10).describe('Further attempts after the first.').prefault(1),
+  budget: share.describe('Most further attempts, as a share of all calls.').prefault('20%'),
+})
+
+/** Further attempts after a failed one: their number, or the details. */
+export const retry = z.union(
+  [
+    whole(0, 10)
+      .transform((more): unknown => ({ more }))
+      .pipe(retryDetail),
+    retryDetail,
+  ],
+  {
+    error: 'expected a number of further attempts, or a map with more, budget',
+  },
+)
+
+const after = z.union([positive, z.string().regex(/^p\d{1,2}$/)], {
+  error: 'expected a percentile such as p95, or a duration such as 250ms',
+})
+
+/** When a second attempt races the first: `p95`, a duration, or the details. */
+export const hedge = z.union(
+  [
+    after.transform((moment) => ({ after: moment })),
+    z.strictObject({ after: after.describe('A percentile of the upstream’s own latency, or a duration.') }),
+  ],
+  { error: 'expected a percentile such as p95, a duration such as 250ms, or a map with after' },
+)

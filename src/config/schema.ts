@@ -1,0 +1,101 @@
+import { isIP } from 'node:net'
+
+import { z } from 'zod'
+
+import { name } from './names.ts'
+import { route } from './route.ts'
+import { complete, defaults, upstream } from './upstream.ts'
+import { duration, share, size, whole } from './units.ts'
+
+const port = whole(0, 65_535)
+
+const host = z
+  .string({ error: 'expected a host such as 127.0.0.1' })
+  .regex(/^[A-Za-z0-9.:_-]+$/, { error: 'expected a host such as 127.0.0.1 (the port has a key of its own)' })
+
+const peer = z.string().refine(isPeer, { error: 'expected an address or a range such as 10.0.0.0/8' })
+
+function isPeer(written: string): boolean {
+  const [address = '', bits, ...rest] = written.split('/')
+  const version = isIP(address)
+  if (version === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+}
+
+const listen = z.strictObject({
+  host: host.describe('The address that clients reach.').prefault('0.0.0.0'),
+  port: port.describe('The port that clients reach; 0: any that is free.').prefault(8080),
+  drain: duration.describe('How long it goes on serving after SIGTERM, not ready any more.').prefault('5s'),
+  limits: z
+    .strictObject({
+      header: size.describe('The largest block of headers of a request.').prefault('16KiB'),
+      headers: whole(1, 2000).describe('Most headers of a request.').prefault(100),
+      url: size.describe('The longest URL of a request.').prefault('8KiB'),
+    })
+    .describe('Bounds of every request.')
+    .prefault({}),
+  trustedProxies: z
+    .array(peer)
+    .describe('Addresses and ranges whose Forwarded and X-Forwarded headers are believed.')
+    .prefault([]),
+  tls: z
+    .strictObject({
+      cert: z.string().describe('A file with the certificate.'),
+      key: z.string().describe('A file with its key.'),
+    })
+    .describe('Turns on HTTPS with HTTP/1.1 and HTTP/2.')
+    .exactOptional(),
+})
+
+const ops = z.strictObject({
+  host: host.describe('The address of health, metrics, dashboard and admin.').prefault('127.0.0.1'),
+  port: port.describe('Their port; 0: any that is free.').prefault(9090),
+  token: z
+    .string()
+    .describe('Sent as Authorization: Bearer to change things; empty: changes are taken from loopback only.')
+    .prefault(''),
+})
+
+/** The whole config file. Reads what the operator wrote into what the gateway lives by. */
+export const schema = z
+  .strictObject({
+    include: z
+      .array(z.string())
+      .describe('Further files, with * for any name, that add upstreams and routes; relative to this file.')
+      .exactOptional(),
+    listen: listen.describe('Where clients come in.').prefault({}),
+    ops: ops.describe('Where operators come in.').prefault({}),
+    loops: z
+      .union([whole(1, 1024), z.enum(['auto'])], { error: 'expected a number of loops, or auto' })
+      .describe('Data loops, each on a CPU of its own; auto: one per CPU.')
+      .prefault(1),
+    cache: z
+      .strictObject({
+        memory: size.describe('Memory for replies.').prefault('64MiB'),
+        redis: z.string().describe('URL of Redis; empty: memory only.').prefault(''),
+      })
+      .describe('Where replies are kept.')
+      .exactOptional(),
+    telemetry: z
+      .strictObject({
+        sample: share
+          .describe('The share of requests that are traced; slow and failed ones are as well.')
+          .prefault('1%'),
+        otlp: z.string().describe('URL of an OTLP collector; empty: none.').prefault(''),
+      })
+      .describe('What is traced and where it is sent.')
+      .exactOptional(),
+    defaults: defaults.describe('What all upstreams share unless they say otherwise.').prefault({}),
+    upstreams: z.record(name, upstream).describe('The origins behind the gateway, by name.').prefault({}),
+    routes: z
+      .array(route)
+      .min(1, { error: 'expected at least one route' })
+      .describe('What the gateway answers; the first route that matches wins.'),
+  })
+  .transform(({ include: _, defaults: shared, upstreams, ...rest }) => ({
+    ...rest,
+    upstreams: Object.fromEntries(Object.entries(upstreams).map(([key, own]) => [key, complete(own, shared)])),
+  }))
+
+/** What the gateway lives by: every default filled in, times in ms, sizes in bytes, shares from 0 to 1. */
+export type Config = z.output<typeof schema>

@@ -1,0 +1,145 @@
+import { z } from 'zod'
+
+import { cache, hedge, retry } from './repeat.ts'
+import { headers } from './names.ts'
+import { duration, flag, positive, share, size, whole } from './units.ts'
+
+/** Calls to one upstream that may be under way at once. */
+export interface Limit {
+  readonly adaptive: boolean
+  readonly max: number
+  /** Calls that may wait for a permit. */
+  readonly queue: number
+  /** How long each may wait, in ms. */
+  readonly wait: number
+}
+
+/** Where an upstream listens: what a URL says, without a slash at the end of the path. */
+export interface Endpoint {
+  readonly origin: string
+  readonly path: string
+}
+
+const URL_EXPECTED = 'expected a URL such as http://127.0.0.1:4101'
+
+const endpoint = z.string({ error: URL_EXPECTED }).transform((written, context): Endpoint => {
+  const url = URL.parse(written)
+  const wrong = url === null ? URL_EXPECTED : wrongUrl(url, written)
+  if (url !== null && wrong === undefined) {
+    return { origin: `${url.protocol}//${url.host}`, path: url.pathname.replace(/\/+$/, '') }
+  }
+  context.issues.push({ code: 'custom', input: written, message: wrong ?? URL_EXPECTED })
+  return z.NEVER
+})
+
+function wrongUrl(url: URL, written: string): string | undefined {
+  if (!['http:', 'https:', 'srv:'].includes(url.protocol)) return 'expected a URL of http or https'
+  if (url.host === '') return URL_EXPECTED
+  // A lone `?` or `#` leaves `search` and `hash` empty, so the text itself is asked.
+  if (written.includes('?')) return 'an endpoint has no query: write it in the path of the call'
+  if (written.includes('#')) return 'an endpoint has no fragment'
+  if (url.username !== '' || url.password !== '') {
+    return 'an endpoint has no user or password: write headers: { authorization: … }'
+  }
+  return undefined
+}
+
+const limit = z.union(
+  [
+    whole(1).transform((max) => ({ max })),
+    z.enum(['adaptive']).transform(() => ({ adaptive: true })),
+    z.strictObject({
+      max: whole(1).describe('Most calls at once; default: connections × endpoints.').exactOptional(),
+      queue: whole(0).describe('Most calls that wait for a permit; default: 10 × max.').exactOptional(),
+      wait: duration
+        .describe('How long a call waits for a permit before it is refused; default: 20ms.')
+        .exactOptional(),
+    }),
+  ],
+  { error: 'expected a number of calls, adaptive, or a map with max, queue, wait' },
+)
+
+const breaker = z.strictObject({
+  failures: share.describe('The share of calls whose failure opens the breaker.').prefault('50%'),
+  of: whole(1).describe('Fewest calls that can open it.').prefault(20),
+  within: positive.describe('The time over which calls are counted.').prefault('10s'),
+  open: positive.describe('How long it stays open before a probe is let through.').prefault('5s'),
+})
+
+const health = z.strictObject({
+  path: z.string().startsWith('/', { error: 'expected a path such as /healthz' }).describe('What is asked for.'),
+  every: positive.describe('How often each endpoint is asked.').prefault('5s'),
+})
+
+const tls = z.strictObject({
+  ca: z.string().describe('A file of certificates to trust, in place of Node’s own.').exactOptional(),
+  cert: z.string().describe('A file with the certificate that the gateway shows.').exactOptional(),
+  key: z.string().describe('A file with the key of that certificate.').exactOptional(),
+  serverName: z.string().describe('The name that the upstream’s certificate must have.').exactOptional(),
+})
+
+const settings = {
+  timeout: positive.describe('How long one attempt may take.').prefault('2s'),
+  connect: positive.describe('How long connecting may take, TLS included.').prefault('1s'),
+  connections: whole(1).describe('Most connections to one endpoint.').prefault(128),
+  limit: limit
+    .describe(
+      'Most calls under way at once: a number, or { max, queue, wait }, or adaptive. Default: as many as there are connections; 10 times as many may wait, each for 20ms.',
+    )
+    .exactOptional(),
+  headers: headers
+    .describe('Headers sent with every call. Those of `defaults` are sent as well, unless named again.')
+    .prefault({}),
+  maxBody: size.describe('The largest body of a reply, decoded.').prefault('10MiB'),
+  maxHeaders: size.describe('The largest block of headers of a reply.').prefault('16KiB'),
+  redirects: whole(0, 3).describe('How many redirects are followed, within the same origin.').prefault(0),
+  trusted: flag.describe('Whether JSON that is spliced into a response is taken without a check.').prefault(false),
+  retry: retry.describe('Further attempts: how many, or { more, budget }.').exactOptional(),
+  hedge: hedge.describe('When a second attempt races the first: a duration or p95.').exactOptional(),
+  breaker: breaker.describe('When calls are refused at once because most of them fail.').exactOptional(),
+  health: health.describe('Active checks of each endpoint.').exactOptional(),
+  cache: cache.describe('How long replies are kept: a duration, http, or a map for detail.').exactOptional(),
+  tls: tls.describe('How the upstream’s certificate is judged, and the gateway’s own.').exactOptional(),
+  resolve: positive.describe('How often the upstream’s name is resolved anew.').exactOptional(),
+}
+
+/** What all upstreams share unless they say otherwise: holds the value of every key that nobody wrote. */
+export const defaults = z.strictObject(settings)
+
+/** An upstream as written: a key that is not written is absent, and `defaults` has its value. */
+export const upstream = z.strictObject({
+  endpoints: z
+    .array(endpoint)
+    .min(1, { error: 'expected at least one endpoint' })
+    .describe('URLs of http or https, each with or without a base path; chosen by power of two choices.'),
+  ...unfilled(settings),
+})
+
+/** An upstream with every value it lives by. */
+export type Upstream = ReturnType<typeof complete>
+
+/** Fills what an upstream leaves unsaid. */
+export function complete(own: z.output<typeof upstream>, shared: z.output<typeof defaults>) {
+  const merged = { ...shared, ...own, headers: { ...shared.headers, ...own.headers } }
+  const most = merged.connections * merged.endpoints.length
+  return { ...merged, limit: limited(merged.limit, most) }
+}
+
+function limited(written: z.output<typeof limit> | undefined, most: number): Limit {
+  const filled = { adaptive: false, max: most, wait: 20, ...written }
+  return { queue: 10 * filled.max, ...filled }
+}
+
+type Unfilled<Shape> = {
+  [Key in keyof Shape]: Shape[Key] extends z.ZodPrefault<infer Inner extends z.core.SomeType>
+    ? z.ZodExactOptional<Inner>
+    : Shape[Key]
+}
+
+function unfilled<Shape extends Record<string, z.ZodType>>(shape: Shape): Unfilled<Shape> {
+  const entries = Object.entries(shape).map(([key, schema]) => [
+    key,
+    schema instanceof z.ZodPrefault ? z.exactOptional(schema.unwrap()) : schema,
+  ])
+  return Object.fromEntries(entries) as Unfilled<Shape>
+}

@@ -1,0 +1,110 @@
+import { pathToFileURL } from 'node:url'
+import type { Upstream } from './call/call.ts'
+import type { Wheel } from './call/wheel.ts'
+import type { Route, StepsRoute } from './config/route.ts'
+import type { Config } from './config/schema.ts'
+import type { Merge, Transform } from './plan/plan.ts'
+import { transformWith } from './plan/respond.ts'
+import { type Compiled, compileRoute } from './routes.ts'
+import { type Served, app } from './server/app.ts'
+import { forwardedBy } from './server/forwarded.ts'
+import { paramsOf } from './server/match.ts'
+import { serveForward, serveSteps } from './server/serve.ts'
+import type { Instruments } from './telemetry/instruments.ts'
+import type { Sparing } from './telemetry/log.ts'
+import { callMeter, requestMeter } from './telemetry/meters.ts'
+import { type Stack, stack } from './upstream/stack.ts'
+
+/** The data plane: an app that serves all routes, and an end to all that it holds open. */
+export interface Gateway {
+  readonly fetch: ReturnType<typeof app>['fetch']
+  /** Ends all connections to upstreams. */
+  destroy(): Promise<void>
+}
+
+/** What a data plane stands on. */
+export interface Ground {
+  readonly wheel: Wheel
+  readonly instruments: Instruments
+  readonly log: Sparing
+}
+
+/** Says what hinders a config that is sound in itself from being put to use, and where in it. */
+export class BuildFault extends Error {
+  readonly path: readonly (string | number)[]
+  constructor(path: readonly (string | number)[], message: string) {
+    super(message)
+    this.path = path
+  }
+}
+
+/**
+ * Makes the data plane of a config: upstreams become stacks of layers, routes become plans that call them, and an
+ * app serves the plans. All of the config is read here; while a request runs nothing looks at it.
+ */
+export async function gateway(config: Config, ground: Ground): Promise<Gateway> {
+  const stacks = stacksOf(config, ground)
+  const forwarded = forwardedBy(config.listen.trustedProxies)
+  const routes = await compileAll(config, (name, step) => stacks.get(name)?.with(step))
+
+  const served = routes.map(({ route, compiled }): Served => {
+    const entrance = {
+      ...ground,
+      route: route.name,
+      budgetMs: route.budget,
+      meter: requestMeter(ground.instruments, route.name),
+    }
+    const serve =
+      compiled.kind === 'steps'
+        ? serveSteps(entrance, compiled, bodyOf(route as StepsRoute))
+        : serveForward(entrance, compiled, forwarded, route.limits.body)
+    return { ...route.match, serve }
+  })
+
+  return {
+    fetch: app(served).fetch,
+    destroy: async () => {
+      await Promise.all([...stacks.values()].map((one) => one.destroy()))
+    },
+  }
+}
+
+/** Makes the stack of each upstream. */
+export function stacksOf(config: Config, { wheel, instruments }: Omit<Ground, 'log'>): Map<string, Stack> {
+  const made = Object.entries(config.upstreams).map(([name, options]): [string, Stack] => {
+    return [name, stack(options, wheel, callMeter(instruments, name))]
+  })
+  return new Map(made)
+}
+
+/** Compiles all routes of a sound config. Throws a BuildFault when a transform cannot be had. */
+export function compileAll(
+  config: Config,
+  upstream: (name: string, step: { readonly timeout?: number | undefined }) => Upstream | undefined,
+): Promise<{ route: Route; compiled: Compiled }[]> {
+  const compiling = config.routes.map(async (route, i) => {
+    const transform = route.forward === undefined ? await transformOf(route, i) : undefined
+    const declared = Object.keys(route.steps ?? {})
+    const { compiled, remarks } = compileRoute(route, { config, upstream, declared, transform })
+    if (compiled === null) throw new BuildFault(['routes', i], remarks[0]?.message ?? 'the route has faults')
+    return { route, compiled }
+  })
+  return Promise.all(compiling)
+}
+
+async function transformOf(route: StepsRoute, i: number): Promise<Merge | undefined> {
+  if (route.transform === undefined) return undefined
+  const { file, name } = route.transform
+  const loaded = (await import(pathToFileURL(file).href).catch((error: Error) => {
+    throw new BuildFault(['routes', i, 'transform'], `${file} cannot be loaded: ${error.message}`)
+  })) as Record<string, unknown>
+  const found = loaded[name]
+  if (typeof found !== 'function') {
+    throw new BuildFault(['routes', i, 'transform'], `${file} exports no function "${name}"`)
+  }
+  return transformWith(found as Transform, Object.keys(route.steps), paramsOf(route.match.path))
+}
+
+function bodyOf({ limits, schema, transform }: StepsRoute) {
+  return { maxBytes: limits.body, schema: schema?.content, reads: schema !== undefined || transform !== undefined }
+}

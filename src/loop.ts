@@ -1,0 +1,60 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { Wheel } from './call/wheel.ts'
+import type { Config } from './config/schema.ts'
+import { BuildFault, gateway } from './gateway.ts'
+import { type Listening, listen } from './server/listen.ts'
+import { Instruments } from './telemetry/instruments.ts'
+import { type Batch, LogQueue, Sparing } from './telemetry/log.ts'
+import { seriesOf } from './telemetry/meters.ts'
+
+/** What a data loop is started with. */
+export interface LoopData {
+  readonly config: Config
+  readonly buffer: SharedArrayBuffer
+  readonly port: number
+  /** Whether several loops listen on the port. */
+  readonly shared: boolean
+}
+
+/** What the control loop tells a data loop. */
+export type ToLoop =
+  | { readonly type: 'drain'; readonly quietMs: number; readonly withinMs: number }
+  | { readonly type: 'cut' }
+  | { readonly type: 'log-taken' }
+
+/** What a data loop tells the control loop. */
+export type FromLoop =
+  | { readonly type: 'listening'; readonly port: number }
+  | { readonly type: 'failed'; readonly message: string; readonly path: readonly (string | number)[] | null }
+  | { readonly type: 'log'; readonly batch: Batch }
+  | { readonly type: 'drained'; readonly cut: number }
+
+const port = parentPort
+if (port === null) throw new Error('loop.ts is the thread of a data loop: it is started by the supervisor')
+const tell = (message: FromLoop): void => port.postMessage(message)
+
+const { config, buffer, port: tcpPort, shared } = workerData as LoopData
+const routes = config.routes.map(({ name }) => name)
+const instruments = new Instruments(seriesOf(routes, Object.keys(config.upstreams)), buffer)
+const wheel = new Wheel()
+const log = new LogQueue((batch) => tell({ type: 'log', batch }))
+
+try {
+  const made = await gateway(config, { wheel, instruments, log: new Sparing(log, () => wheel.now()) })
+  const { host, limits } = config.listen
+  const listening = await listen(made.fetch, { host, port: tcpPort, limits, shared })
+  port.on('message', (message: ToLoop) => void obey(message, listening, () => made.destroy()))
+  tell({ type: 'listening', port: listening.port })
+} catch (error) {
+  const path = error instanceof BuildFault ? error.path : null
+  tell({ type: 'failed', message: error instanceof Error ? error.message : String(error), path })
+  port.close()
+}
+
+async function obey(message: ToLoop, listening: Listening, destroy: () => Promise<void>): Promise<void> {
+  if (message.type === 'log-taken') return log.taken()
+  const cut = message.type === 'cut' ? listening.cut() : await listening.drain(message.quietMs, message.withinMs)
+  await destroy()
+  tell({ type: 'drained', cut })
+  port?.close()
+}

@@ -1,0 +1,108 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { format } from './config/fault.ts'
+import { type Loaded, load } from './config/load.ts'
+import type { Config } from './config/schema.ts'
+import { explain } from './explain.ts'
+import { BuildFault, compileAll } from './gateway.ts'
+import { meaning } from './meaning.ts'
+import { unreachable } from './routes.ts'
+import { start } from './start.ts'
+
+const help = `Oneloop: one request in, several upstream calls out on one event loop, one answer back.
+
+Usage: oneloop COMMAND [--config FILE]
+
+  start                     serve, until SIGTERM or SIGINT
+  check                     read the config and tell every fault with file:line:column
+  explain METHOD PATH       show what a request would do: its route, steps, order and limits
+  help                      this text
+  version                   the version
+
+Options
+  --config FILE             the config; default config/gateway.yaml
+  --run                     explain: make the calls, and show when each ran
+  --header "NAME: VALUE"    explain: a header of the request; may be repeated
+  --body JSON               explain: the body of the request; @FILE reads it from a file
+
+Exit status: 0 done, 1 a fault in the config or the run, 2 a fault in the command.
+`
+
+const options = {
+  config: { type: 'string', default: 'config/gateway.yaml' },
+  run: { type: 'boolean', default: false },
+  header: { type: 'string', multiple: true },
+  body: { type: 'string' },
+  help: { type: 'boolean', short: 'h', default: false },
+  version: { type: 'boolean', short: 'v', default: false },
+} as const satisfies ParseArgsConfig['options']
+
+type Values = ReturnType<typeof parse>['values']
+
+function parse(args: string[]) {
+  return parseArgs({ args, options, allowPositionals: true })
+}
+
+/** Runs one command and gives the exit status. */
+async function main(args: string[]): Promise<number> {
+  let parsed
+  try {
+    parsed = parse(args)
+  } catch (error) {
+    return misused((error as Error).message)
+  }
+  const [command = 'help', ...rest] = parsed.positionals
+  if (parsed.values.help || command === 'help') return say(help)
+  if (parsed.values.version || command === 'version') return version()
+  if (command === 'start' && rest.length === 0) return withConfig(parsed.values, (config, loaded) => start(config, loaded))
+  if (command === 'check' && rest.length === 0) return withConfig(parsed.values, (config, loaded) => checked(parsed.values, config, loaded))
+  if (command === 'explain' && rest.length === 2) {
+    const [method = '', target = ''] = rest
+    return withConfig(parsed.values, (config) => explain(config, { method, target, ...parsed.values }))
+  }
+  return misused(['start', 'check', 'explain'].includes(command) ? `too few or too many words for "${command}"` : `no command "${command}"`)
+}
+
+async function withConfig(
+  values: Values,
+  run: (config: Config, loaded: Loaded) => Promise<number> | number,
+): Promise<number> {
+  const loaded = await load(values.config, { env: process.env, meaning })
+  for (const warning of loaded.warnings) process.stderr.write(`${format(warning)} (warning)\n`)
+  for (const fault of loaded.faults) process.stderr.write(`${format(fault)}\n`)
+  if (loaded.config !== undefined) return run(loaded.config, loaded)
+  const count = loaded.faults.length
+  process.stderr.write(`oneloop: ${count} ${count === 1 ? 'fault' : 'faults'} in the config\n`)
+  return 1
+}
+
+async function checked(values: Values, config: Config, loaded: Loaded): Promise<number> {
+  // A transform is known to be there only when it was loaded.
+  const fault = await compileAll(config, () => unreachable).then(
+    () => null,
+    (error: unknown) => error,
+  )
+  if (fault instanceof BuildFault) {
+    process.stderr.write(`${format(loaded.locate(fault.path, fault.message))}\noneloop: 1 fault in the config\n`)
+    return 1
+  }
+  if (fault !== null) throw fault
+  const upstreams = Object.keys(config.upstreams).length
+  return say(`${values.config}: ok, ${config.routes.length} routes, ${upstreams} upstreams\n`)
+}
+
+function say(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+async function version(): Promise<number> {
+  const { default: own } = (await import('../package.json', { with: { type: 'json' } })) as { default: { version: string } }
+  return say(`oneloop ${own.version}\n`)
+}
+
+function misused(why: string): number {
+  process.stderr.write(`oneloop: ${why}; "oneloop help" shows how it is used\n`)
+  return 2
+}
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,221 @@
+import type { Call, Upstream } from '../call/call.ts'
+import { type CallSpec, compileBind } from './bind.ts'
+import { type Condition, compileRuns } from './condition.ts'
+import { findCycles, longestChain } from './graph.ts'
+import { jsonOf } from './out.ts'
+import type { Each, Merge, Plan, Step, Template } from './plan.ts'
+import { type Names, isFromClient, loneRef, reader } from './read.ts'
+import { type Ref, TemplateFault } from './reference.ts'
+import { respondWith } from './respond.ts'
+
+/** A step as the operator describes it; times in ms. */
+export interface StepSpec {
+  readonly call: CallSpec & { readonly upstream: string }
+  readonly optional: boolean
+  readonly fallback?: Template | undefined
+  readonly when?: Condition | undefined
+  readonly unless?: Condition | undefined
+  readonly each?: string | undefined
+  readonly limit: number
+  readonly max: number
+  readonly timeout?: number | undefined
+  /** Statuses that count as a reply. */
+  readonly accept: readonly number[]
+  readonly decode: 'json' | 'text'
+}
+
+/** A route with steps as the operator describes it. */
+export interface RouteSpec {
+  readonly name: string
+  readonly budget: number
+  readonly steps: Readonly<Record<string, StepSpec>>
+  readonly response?: Template | undefined
+  readonly status?: number | undefined
+}
+
+/** What a plan is made with: everything it does not know itself is given. */
+export interface Given {
+  /** The function that makes calls to an upstream on a step's terms, or undefined when there is no such upstream. */
+  upstream(name: string, step: StepSpec): Upstream | undefined
+  /** The time one attempt may take when the step does not say. */
+  timeoutMs(upstream: string): number
+  readonly upstreams: readonly string[]
+  /** All step names that were written, also of steps whose description is faulty. */
+  readonly declared: readonly string[]
+  /** The parameters of the route's path. */
+  readonly params: readonly string[]
+  suggest(word: string, among: readonly string[]): string
+  /** Makes the response in place of a template. */
+  readonly transform?: Merge | undefined
+}
+
+/** Something to say about a route: where in it, and what. */
+export interface Remark {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+  readonly severity: 'fault' | 'warning'
+}
+
+/** Compiles a route to a plan, null when it has faults, and says all that is to be said about it. */
+export function compile(route: RouteSpec, given: Given): { plan: Plan | null; remarks: Remark[] } {
+  const compiler = new Compiler(route, given)
+  const plan = compiler.compile()
+  return { plan: compiler.remarks.some(({ severity }) => severity === 'fault') ? null : plan, remarks: compiler.remarks }
+}
+
+type Draft = { -readonly [K in keyof Step]: Step[K] }
+
+class Compiler {
+  readonly remarks: Remark[] = []
+  readonly #route: RouteSpec
+  readonly #given: Given
+  readonly #entries: readonly (readonly [string, StepSpec])[]
+  readonly #places: ReadonlyMap<string, number>
+  /** For each step, which it reads from. */
+  readonly #needs: Set<number>[]
+  readonly #sharings = new Map<string, number>()
+
+  constructor(route: RouteSpec, given: Given) {
+    this.#route = route
+    this.#given = given
+    this.#entries = Object.entries(route.steps)
+    this.#places = new Map(this.#entries.map(([name], place) => [name, place]))
+    this.#needs = this.#entries.map(() => new Set())
+  }
+
+  compile(): Plan | null {
+    const drafts = this.#entries.map(([name, spec], place) => this.#step(name, spec, place))
+    const merge = this.#given.transform ?? this.#at(['response'], () => respondWith(this.#response(), this.#names(null)))
+    const needs = this.#needs.map((set) => [...set])
+    for (const cycle of findCycles(needs)) this.#tellCycle(cycle)
+    const steps = drafts.filter((draft) => draft !== null)
+    if (steps.length < drafts.length || merge === null) return null
+    steps.forEach((step, place) => {
+      step.needs = needs[place] as number[]
+      step.neededBy = needs.flatMap((others, other) => (others.includes(place) ? [other] : []))
+    })
+    this.#warnOfBudget(steps)
+    const { budget: budgetMs, status = 200 } = this.#route
+    return { steps, merge, status, budgetMs, readsBody: this.#readsBody }
+  }
+
+  #readsBody = false
+
+  #step(name: string, spec: StepSpec, place: number): Draft | null {
+    const { call } = spec
+    const upstream = this.#given.upstream(call.upstream, spec)
+    if (upstream === undefined) {
+      const near = this.#given.suggest(call.upstream, this.#given.upstreams)
+      this.#tell(['steps', name, 'call', 'upstream'], `no upstream "${call.upstream}"${near}`)
+    }
+    const names = this.#names(place)
+    const within = { ...names, inEach: spec.each !== undefined }
+    const bind = this.#at(['steps', name, 'call'], () => compileBind(call, within, accepting(spec.accept), spec.decode))
+    const each = spec.each === undefined ? null : this.#at(['steps', name, 'each'], () => this.#each(spec, names))
+    const when = this.#at(['steps', name, 'when'], () => compileRuns(spec.when, undefined, names))
+    const unless = this.#at(['steps', name, 'unless'], () => compileRuns(undefined, spec.unless, names))
+    if (upstream === undefined || bind === null || when === null || unless === null) return null
+    return {
+      name,
+      upstream,
+      bind,
+      each,
+      needs: [],
+      neededBy: [],
+      runs: (state) => when(state) && unless(state),
+      optional: spec.optional,
+      fallback: spec.fallback === undefined ? null : jsonOf(spec.fallback),
+      decode: spec.decode,
+      sharing: this.#sharing(spec),
+      timeoutMs: spec.timeout ?? this.#given.timeoutMs(call.upstream),
+    }
+  }
+
+  #each(spec: StepSpec, names: Names): Each {
+    const ref = loneRef(spec.each as string)
+    const { limit, max } = spec
+    return {
+      items: reader(ref, names, true),
+      limit,
+      max,
+      text: ref.text,
+      from: isFromClient(ref) ? 'client' : 'reply',
+    }
+  }
+
+  /** Calls can be shared by steps that agree in all but the call itself, and only if making them is safe. */
+  #sharing({ call, timeout, accept, decode }: StepSpec): number | null {
+    if (!['GET', 'HEAD', 'OPTIONS'].includes(call.method) || call.body !== undefined) return null
+    const key = JSON.stringify([call.upstream, call.method, timeout, accept, decode])
+    const sharing = this.#sharings.get(key) ?? this.#sharings.size
+    this.#sharings.set(key, sharing)
+    return sharing
+  }
+
+  #response(): Template {
+    return this.#route.response ?? new Map(this.#entries.map(([name]) => [name, `{${name}}`]))
+  }
+
+  /** The names that a template may use, noting for the step at `place` what it reads from. */
+  #names(place: number | null): Names {
+    return {
+      steps: this.#given.declared,
+      params: this.#given.params,
+      inEach: false,
+      suggest: (word, among) => this.#given.suggest(word, among),
+      step: (ref) => {
+        if (ref.root === 'body') this.#readsBody = true
+        const other = this.#places.get(ref.root)
+        if (place !== null && other !== undefined) this.#note(place, other, ref)
+        // A step whose own description is faulty is still a step: one fault should not look like two.
+        return other ?? (this.#given.declared.includes(ref.root) ? -1 : undefined)
+      },
+    }
+  }
+
+  #note(place: number, other: number, ref: Ref): void {
+    const needs = this.#needs[place] as Set<number>
+    const first = !needs.has(other)
+    needs.add(other)
+    const [name, step] = this.#entries[place] as [string, StepSpec]
+    const [source, read] = this.#entries[other] as [string, StepSpec]
+    const safe = ref.fallback !== null || ref.optional || read.fallback !== undefined
+    if (!first || step.optional || !read.optional || safe) return
+    const message = `step "${name}" is required but reads from "${source}", which is optional: give a default, {${ref.text}|…}`
+    this.#tell(['steps', name], message, 'warning')
+  }
+
+  #tellCycle(cycle: readonly number[]): void {
+    const names = cycle.map((place) => this.#entries[place]?.[0] ?? '')
+    const [first = ''] = names
+    const way = names.length === 1 ? `step "${first}" needs itself` : `steps need each other: ${[...names, first].join(' → ')}`
+    this.#tell(['steps', first], way)
+  }
+
+  #warnOfBudget(steps: readonly Step[]): void {
+    const chainMs = longestChain(steps.map((step) => ({ needs: step.needs, cost: step.optional ? 0 : step.timeoutMs })))
+    const { budget } = this.#route
+    if (chainMs.cost <= budget) return
+    const way = chainMs.way.map((place) => steps[place]?.name).join(' → ')
+    this.#tell(['budget'], `the budget of ${budget} ms is less than its steps may take: ${way}, ${chainMs.cost} ms`, 'warning')
+  }
+
+  #at<T>(path: readonly (string | number)[], make: () => T): T | null {
+    try {
+      return make()
+    } catch (error) {
+      if (!(error instanceof TemplateFault)) throw error
+      this.#tell(path, error.message)
+      return null
+    }
+  }
+
+  #tell(path: readonly (string | number)[], message: string, severity: Remark['severity'] = 'fault'): void {
+    this.remarks.push({ path, message, severity })
+  }
+}
+
+function accepting(accept: StepSpec['accept']): Call['accept'] {
+  const statuses = new Set(accept)
+  return (status) => statuses.has(status)
+}

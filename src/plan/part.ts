@@ -1,0 +1,126 @@
+import type { Outcome, Reply, ReplyHeaders } from '../call/call.ts'
+import type { Failure } from '../call/failure.ts'
+
+/** What a step came to. */
+export interface Part {
+  /** Why the step is missing or stood in for, or null: also null for a step that was skipped. */
+  readonly failure: Failure | null
+  /** Whether a reply, or a fallback, stands for it. */
+  readonly present: boolean
+  /** Whether an upstream has answered: of a step with several calls, whether one has or there was none to make. */
+  readonly answered: boolean
+  /** The JSON value, undefined when there is none. Parsed when first asked for. */
+  value(): unknown
+  /** The JSON text of the value, as it came where it came as JSON. */
+  json(): string | Uint8Array
+  readonly status?: number
+  readonly headers?: ReplyHeaders
+}
+
+const absent = { present: false, answered: false, value: () => undefined, json: () => 'null' } as const
+const skippedPart: Part = { ...absent, failure: null }
+
+/** Makes the part of a step that has failed or was skipped (`failure` null), with the fallback's JSON if it has one. */
+export function without(failure: Failure | null, fallback: string | null): Part {
+  if (fallback !== null) {
+    return { failure, present: true, answered: false, value: () => JSON.parse(fallback), json: () => fallback }
+  }
+  return failure === null ? skippedPart : { ...absent, failure }
+}
+
+/** Makes the part of a step that was answered. */
+export function answered(reply: Reply, decode: 'json' | 'text'): Part {
+  return decode === 'json' ? new JsonPart(reply) : new TextPart(reply)
+}
+
+/** Makes the part of a step with several calls; `failure` tells that some items failed, and how many. */
+export function listed(outcomes: readonly Outcome[], decode: 'json' | 'text', failure: Failure | null): Part {
+  const parts = outcomes.map((outcome) => (outcome.ok ? answered(outcome, decode) : without(outcome, null)))
+  const any = outcomes.length === 0 || outcomes.some((outcome) => outcome.ok)
+  let values: unknown[] | undefined
+  return {
+    failure,
+    present: any,
+    answered: any,
+    value: () => (values ??= parts.map((part) => part.value() ?? null)),
+    json: () => joined(parts.map((part) => part.json())),
+  }
+}
+
+class JsonPart implements Part {
+  readonly failure = null
+  readonly present = true
+  readonly answered = true
+  readonly #reply: Reply
+  #value: unknown
+  #parsed = false
+
+  constructor(reply: Reply) {
+    this.#reply = reply
+  }
+
+  get status(): number {
+    return this.#reply.status
+  }
+
+  get headers(): ReplyHeaders {
+    return this.#reply.headers
+  }
+
+  value(): unknown {
+    if (!this.#parsed) {
+      const { body } = this.#reply
+      this.#value = body.length === 0 ? null : parse(body)
+      this.#parsed = true
+    }
+    return this.#value
+  }
+
+  json(): string | Uint8Array {
+    return this.#reply.body.length === 0 ? 'null' : this.#reply.body
+  }
+}
+
+class TextPart implements Part {
+  readonly failure = null
+  readonly present = true
+  readonly answered = true
+  readonly #reply: Reply
+
+  constructor(reply: Reply) {
+    this.#reply = reply
+  }
+
+  get status(): number {
+    return this.#reply.status
+  }
+
+  get headers(): ReplyHeaders {
+    return this.#reply.headers
+  }
+
+  value(): unknown {
+    return this.#reply.body.length === 0 ? null : new TextDecoder().decode(this.#reply.body)
+  }
+
+  json(): string {
+    return JSON.stringify(this.value())
+  }
+}
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString())
+  } catch {
+    // Only an upstream that is trusted can get here: all others were checked. It trusted itself too much.
+    return undefined
+  }
+}
+
+function joined(parts: readonly (string | Uint8Array)[]): Uint8Array {
+  const pieces: Uint8Array[] = []
+  parts.forEach((part, i) => {
+    pieces.push(Buffer.from(i === 0 ? '[' : ','), typeof part === 'string' ? Buffer.from(part) : part)
+  })
+  return Buffer.concat([...(pieces.length === 0 ? [Buffer.from('[')] : pieces), Buffer.from(']')])
+}

@@ -1,0 +1,79 @@
+/** One `{…}` of a template: where a value comes from, and what stands for it when there is none. */
+export interface Ref {
+  /** As it was written, without braces. */
+  readonly text: string
+  readonly root: string
+  /** With `@status` or `@headers`: that of the step's reply instead of its body. */
+  readonly meta: 'status' | 'headers' | null
+  readonly path: readonly string[]
+  /** What stands after `|`, or null. */
+  readonly fallback: string | null
+  /** Whether a `?` ends it: leave the field or key out when there is no value. */
+  readonly optional: boolean
+}
+
+/** What a template string is made of: text and references in turn. */
+export type Piece = string | Ref
+
+/** Says what is wrong with a template string, in words for the operator. */
+export class TemplateFault extends Error {}
+
+const token = /\{\{|\}\}|[{}]/g
+const refForm = /^([A-Za-z][\w-]*)(?:@(status|headers))?((?:\.[^\s.[\]{}|?@'"]+|\['[^']*'\])*)(\?)?$/
+const stepForm = /\.([^\s.[\]{}|?@'"]+)|\['([^']*)'\]/g
+
+/** Takes a template string apart; `{{` and `}}` are literal braces. Throws a TemplateFault. */
+export function parseText(text: string): Piece[] {
+  const pieces: Piece[] = []
+  let literal = ''
+  let from = 0
+  token.lastIndex = 0
+  for (let match = token.exec(text); match !== null; match = token.exec(text)) {
+    literal += text.slice(from, match.index)
+    const brace = match[0]
+    from = token.lastIndex
+    if (brace === '{{' || brace === '}}') literal += brace.charAt(0)
+    else if (brace === '}') throw new TemplateFault(`a "}" without "{" in ${quote(text)}; a literal brace is written "}}"`)
+    else {
+      const end = closing(text, from)
+      if (literal !== '') pieces.push(literal)
+      literal = ''
+      pieces.push(parseRef(text.slice(from, end)))
+      from = token.lastIndex = end + 1
+    }
+  }
+  literal += text.slice(from)
+  if (literal !== '') pieces.push(literal)
+  return pieces
+}
+
+// A default may hold braces of its own: {body.options|{}}.
+function closing(text: string, from: number): number {
+  let depth = 0
+  for (let i = from; i < text.length; i++) {
+    if (text[i] === '{') depth++
+    else if (text[i] === '}' && depth-- === 0) return i
+  }
+  throw new TemplateFault(`a "{" without "}" in ${quote(text)}; a literal brace is written "{{"`)
+}
+
+/** Reads one reference, written without braces. Throws a TemplateFault. */
+export function parseRef(written: string): Ref {
+  const bar = written.indexOf('|')
+  const text = bar === -1 ? written : written.slice(0, bar)
+  const match = refForm.exec(text)
+  if (match === null) throw new TemplateFault(`${quote(`{${written}}`)} is not a reference such as {params.code}`)
+  const [, root = '', meta, path = '', optional] = match
+  return {
+    text: written,
+    root,
+    meta: (meta as Ref['meta'] | undefined) ?? null,
+    path: [...path.matchAll(stepForm)].map(([, name, key]) => name ?? key ?? ''),
+    fallback: bar === -1 ? null : written.slice(bar + 1),
+    optional: optional !== undefined,
+  }
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text)
+}

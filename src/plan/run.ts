@@ -1,0 +1,161 @@
+import type { Call, Outcome } from '../call/call.ts'
+import { type Failure, failure } from '../call/failure.ts'
+import type { Scope } from '../call/scope.ts'
+import { identityOf } from './bind.ts'
+import { type Missing, missingOf, worst } from './missing.ts'
+import { type Part, answered, listed, without } from './part.ts'
+import type { Each, Input, Plan, State, Step } from './plan.ts'
+
+/** When a step began and ended, in ms of `performance.now()`; NaN for one that never began. */
+export interface Span {
+  began: number
+  ended: number
+}
+
+/** What became of a plan: every part, or the failure that decided the request. */
+export interface Ended {
+  readonly state: State
+  readonly spans: readonly Span[]
+  /** Decides the request: a required step's failure, or the worst cause when nothing at all was answered. */
+  readonly failed: Missing | null
+}
+
+/**
+ * Runs a plan: starts each step as soon as the replies it needs are in, and settles when all are, or as soon as a
+ * required one has failed; then whatever is still under way is cancelled. Never rejects.
+ */
+export function run(plan: Plan, input: Input, scope: Scope): Promise<Ended> {
+  return new Promise((resolve) => new Run(plan, input, scope, resolve).start())
+}
+
+class Run implements State {
+  readonly input: Input
+  readonly parts: (Part | undefined)[]
+  readonly item = undefined
+  readonly index = 0
+  readonly #plan: Plan
+  readonly #scope: Scope
+  readonly #resolve: (ended: Ended) => void
+  readonly #spans: Span[]
+  /** For each step, how many of those it needs are not in yet. */
+  readonly #awaits: number[]
+  /** Calls that were made, so that the same call twice is one. */
+  readonly #made = new Map<string, Promise<Outcome>>()
+  #left: number
+  #done = false
+
+  constructor(plan: Plan, input: Input, scope: Scope, resolve: (ended: Ended) => void) {
+    this.#plan = plan
+    this.input = input
+    this.#scope = scope
+    this.#resolve = resolve
+    this.parts = plan.steps.map(() => undefined)
+    this.#spans = plan.steps.map(() => ({ began: NaN, ended: NaN }))
+    this.#awaits = plan.steps.map((step) => step.needs.length)
+    this.#left = plan.steps.length
+  }
+
+  start(): void {
+    this.#plan.steps.forEach((step, place) => {
+      if (step.needs.length === 0) this.#begin(step, place)
+    })
+  }
+
+  #begin(step: Step, place: number): void {
+    if (this.#done) return
+    const span = this.#spans[place] as Span
+    span.began = performance.now()
+    if (this.#scope.ended !== null) return this.#settle(place, this.#without(step, failure(this.#scope.ended)))
+    if (!step.runs(this)) return this.#settle(place, this.#without(step, null))
+    if (step.each !== null) {
+      void this.#callEach(step, step.each).then((part) => this.#settle(place, part))
+      return
+    }
+    const call = step.bind(this)
+    if ('ok' in call) return this.#settle(place, this.#without(step, call))
+    void this.#call(step, call).then((outcome) => {
+      this.#settle(place, outcome.ok ? answered(outcome, step.decode) : this.#without(step, outcome))
+    })
+  }
+
+  #without(step: Step, why: Failure | null): Part {
+    return without(why, step.fallback)
+  }
+
+  #call(step: Step, call: Call): Promise<Outcome> {
+    if (step.sharing === null) return step.upstream(call, this.#scope)
+    const key = `${step.sharing} ${identityOf(call)}`
+    const made = this.#made.get(key)
+    if (made !== undefined) return made
+    const making = step.upstream(call, this.#scope)
+    this.#made.set(key, making)
+    return making
+  }
+
+  async #callEach(step: Step, each: Each): Promise<Part> {
+    const items = each.items(this)
+    if (!Array.isArray(items)) return this.#without(step, notAnArray(each))
+    if (items.length > each.max) return this.#without(step, tooMany(each, items.length))
+    const outcomes: Outcome[] = []
+    let next = 0
+    let stopped = false
+    const worker = async (): Promise<void> => {
+      while (next < items.length && !stopped) {
+        const index = next++
+        const call = step.bind({ input: this.input, parts: this.parts, item: items[index], index })
+        const outcome = 'ok' in call ? call : await this.#call(step, call)
+        outcomes[index] = outcome
+        // One failed item fails a required step, so the rest would be called for nothing.
+        if (!outcome.ok && !step.optional) stopped = true
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(each.limit, items.length) }, worker))
+    return this.#listed(step, outcomes)
+  }
+
+  #listed(step: Step, outcomes: readonly Outcome[]): Part {
+    const failures = outcomes.filter((outcome) => !outcome.ok)
+    const [first] = failures
+    if (first === undefined) return listed(outcomes, step.decode, null)
+    const why = { ...first, items: failures.length }
+    return step.optional ? listed(outcomes, step.decode, why) : this.#without(step, first)
+  }
+
+  #settle(place: number, part: Part): void {
+    if (this.#done) return
+    const step = this.#plan.steps[place] as Step
+    this.parts[place] = part
+    const span = this.#spans[place] as Span
+    span.ended = performance.now()
+    if (part.failure !== null && !part.present && !step.optional) {
+      return this.#end({ step: step.name, failure: part.failure })
+    }
+    if (--this.#left === 0) return this.#end(this.#nothingAnswered())
+    for (const other of step.neededBy) {
+      const awaits = (this.#awaits[other] as number) - 1
+      this.#awaits[other] = awaits
+      if (awaits === 0) this.#begin(this.#plan.steps[other] as Step, other)
+    }
+  }
+
+  #nothingAnswered(): Missing | null {
+    const parts = this.parts as Part[]
+    if (parts.some((part) => part.answered || part.present)) return null
+    return worst(missingOf(this.#plan.steps, parts))
+  }
+
+  #end(failed: Missing | null): void {
+    this.#done = true
+    if (failed !== null) this.#scope.close('cancelled')
+    this.#resolve({ state: this, spans: this.#spans, failed })
+  }
+}
+
+function notAnArray(each: Each): Failure {
+  return { ...failure('bind_missing', `{${each.text}} is not an array`), from: each.from, ref: each.text }
+}
+
+function tooMany(each: Each, count: number): Failure {
+  const detail = `{${each.text}} has ${count} items, at most ${each.max} are allowed`
+  return { ...failure('bind_missing', detail), from: each.from, ref: each.text }
+}

@@ -1,0 +1,99 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Context, Hono } from 'hono'
+import { type Match, matches, methodsOf } from './match.ts'
+import { idOf } from './enter.ts'
+import { refusalProblem } from './problem.ts'
+import { responseOf } from './respond.ts'
+
+/** The two halves of a client's exchange, as node:http has them. */
+export interface Peer {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+}
+
+/** Gives a path parameter, decoded; `*` is the rest of the path as it came. */
+export type Param = (name: string) => string | undefined
+
+/** A route with what serves it. */
+export interface Served extends Match {
+  readonly serve: (peer: Peer, param: Param) => Response | Promise<Response>
+}
+
+type App = Hono<{ Bindings: Peer }>
+
+// Hono would take the body off what a HEAD is answered with, and its length too. So a HEAD goes through it as the
+// GET that it is, and node:http, which knows better, leaves the body out.
+const heads = new WeakSet<IncomingMessage>()
+
+/** Has a HEAD request pass for the GET that it asks about. */
+export function passHeadAsGet(incoming: IncomingMessage): void {
+  if (incoming.method !== 'HEAD') return
+  heads.add(incoming)
+  incoming.method = 'GET'
+}
+
+/** The method that the client sent. */
+export function methodOf(incoming: IncomingMessage): string {
+  return incoming.method === 'GET' && heads.has(incoming) ? 'HEAD' : (incoming.method ?? 'GET')
+}
+
+/** Makes the app of all routes: the first that matches in the order given serves; 404 and 405 when none does. */
+export function app(routes: readonly Served[]): App {
+  // The guard has brought the path into normal form: it must not be taken apart a second time by other rules.
+  const made: App = new Hono<{ Bindings: Peer }>({ getPath: (_, options) => pathOf((options as { env: Peer }).env.incoming) })
+  for (const [path, group] of byPath(routes)) made.all(path, handler(path, group))
+  made.notFound((c) => notFound(c.env.incoming, routes))
+  made.onError((error) => {
+    throw error
+  })
+  return made
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  const at = url.indexOf('?')
+  return at === -1 ? url : url.slice(0, at)
+}
+
+/** Routes with the same path share a handler, so that one match is all that a request needs. */
+function byPath(routes: readonly Served[]): Map<string, Served[]> {
+  const groups = new Map<string, Served[]>()
+  for (const route of routes) {
+    const group = groups.get(route.path)
+    if (group === undefined) groups.set(route.path, [route])
+    else group.push(route)
+  }
+  return groups
+}
+
+function handler(path: string, group: readonly Served[]) {
+  const table = new Map<string, Served>()
+  for (const route of group) {
+    for (const method of methodsOf(route.method)) if (!table.has(method)) table.set(method, route)
+  }
+  const fixedSegments = path.endsWith('/*') ? path.split('/').length - 1 : null
+  return (c: Context<{ Bindings: Peer }>, next: () => Promise<void>) => {
+    const route = table.get(methodOf(c.env.incoming))
+    // Another route may have the path for this method.
+    if (route === undefined) return next() as Promise<never>
+    return route.serve(c.env, (name) => {
+      if (name === '*') return fixedSegments === null ? undefined : restOf(c.req.path, fixedSegments)
+      return c.req.param(name)
+    })
+  }
+}
+
+function restOf(path: string, segments: number): string {
+  let at = 0
+  for (let i = 1; i < segments && at !== -1; i++) at = path.indexOf('/', at + 1)
+  return at === -1 ? '' : path.slice(at + 1)
+}
+
+function notFound(incoming: IncomingMessage, routes: readonly Match[]): Response {
+  const path = pathOf(incoming)
+  const allowed = new Set(routes.filter((route) => matches(route.path, path)).flatMap((route) => methodsOf(route.method)))
+  const id = idOf(incoming)
+  if (allowed.size === 0) return responseOf(refusalProblem({ status: 404, detail: `no route for ${path}` }, id))
+  const allow = [...allowed].join(', ')
+  const detail = `${methodOf(incoming)} is not allowed here, but ${allow}`
+  return responseOf(refusalProblem({ status: 405, detail, headers: { allow } }, id))
+}

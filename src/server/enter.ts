@@ -1,0 +1,77 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Failure, failures, statusOf } from '../call/failure.ts'
+import { Scope } from '../call/scope.ts'
+import { type Trace, randomHex, traceOf } from '../call/trace.ts'
+import type { Wheel } from '../call/wheel.ts'
+import type { Sparing } from '../telemetry/log.ts'
+import type { RequestMeter, RequestResult } from '../telemetry/meters.ts'
+
+/** What all requests of a route have in common when they enter. */
+export interface Entrance {
+  readonly route: string
+  readonly budgetMs: number
+  readonly wheel: Wheel
+  readonly meter: RequestMeter
+  readonly log: Sparing
+}
+
+/** A request that is being served: what it is known by, and the scope in which all that is done for it runs. */
+export interface Exchange {
+  readonly id: string
+  readonly trace: Trace
+  readonly scope: Scope
+  /** What the request came to, once that is known. */
+  result: RequestResult | null
+  /** Whether we have broken off the response ourselves. */
+  broken: boolean
+  /** What the log says beside the result. */
+  readonly notes: Record<string, unknown>
+}
+
+const plainId = /^[A-Za-z0-9._:+/=-]{1,128}$/
+
+/** Gives the id that a request came with, if it is harmless, else a new one. */
+export function idOf(incoming: IncomingMessage): string {
+  const given = incoming.headers['x-request-id']
+  return typeof given === 'string' && plainId.test(given) ? given : randomHex(16)
+}
+
+/**
+ * Opens the scope of a request: it ends after the route's budget, or when the client leaves. When the response is
+ * over the request is counted once and the scope closed, so that nothing outlives it.
+ */
+export function enter(incoming: IncomingMessage, outgoing: ServerResponse, entrance: Entrance): Exchange {
+  const { wheel, budgetMs, meter } = entrance
+  const exchange: Exchange = {
+    id: idOf(incoming),
+    trace: traceOf(incoming.headers['traceparent'] as string | undefined),
+    scope: new Scope(wheel, wheel.now() + budgetMs),
+    result: null,
+    broken: false,
+    notes: {},
+  }
+  meter.begin()
+  outgoing.once('close', () => {
+    const left = !outgoing.writableFinished && !exchange.broken
+    const result = left ? 'cancelled' : (exchange.result ?? 'proxy_internal_error')
+    exchange.scope.close('cancelled')
+    meter.end(result)
+    if (result in failures) tell(entrance, exchange, incoming, result)
+  })
+  return exchange
+}
+
+/** Notes which failure decided a request, and where. */
+export function decide(exchange: Exchange, step: string, failure: Failure): void {
+  const status = statusOf(failure)
+  // A request that names no existing thing is the client's matter, not a failure of ours or of an upstream.
+  exchange.result = status < 500 && failure.error !== 'cancelled' ? 'client_error' : failure.error
+  Object.assign(exchange.notes, { step, status, detail: failure.detail, receivedStatus: failure.reply?.status })
+}
+
+function tell({ route, log }: Entrance, exchange: Exchange, { method, url }: IncomingMessage, reason: string): void {
+  // The query may hold what is nobody's business; the path is needed to find the request again.
+  const path = url?.split('?', 1)[0]
+  const { id, trace, notes } = exchange
+  log.write(reason, 'request failed', { reason, route, method, path, requestId: id, traceId: trace.traceId, ...notes })
+}

@@ -1,0 +1,83 @@
+import type { Failure } from '../call/failure.ts'
+import { failure } from '../call/failure.ts'
+import { type Missing, missingField, missingOf } from '../plan/missing.ts'
+import type { Plan } from '../plan/plan.ts'
+import { MergeEnded } from '../plan/respond.ts'
+import type { Ended } from '../plan/run.ts'
+import type { RequestMeter } from '../telemetry/meters.ts'
+import { type Exchange, decide } from './enter.ts'
+import { type FieldRules, type Fields, applyRules, beyondTheBody } from './fields.ts'
+import { type Problem, failureProblem } from './problem.ts'
+
+/** How a route's responses are made. */
+export interface Responding {
+  readonly plan: Plan
+  readonly meter: RequestMeter
+  /** Null when the route changes no header fields: most do not. */
+  readonly rules: FieldRules | null
+  /** The places of the steps whose header fields are copied. */
+  readonly from: readonly number[]
+}
+
+/** Makes the response of what a plan came to. */
+export async function respond(responding: Responding, ended: Ended, exchange: Exchange): Promise<Response> {
+  const { plan, meter } = responding
+  const missing = missingOf(plan.steps, ended.state.parts)
+  for (const { failure: why } of missing) meter.missing(why.error)
+  if (ended.failed !== null) return failed(exchange, ended.failed, missing)
+  let body: string | Uint8Array
+  try {
+    const made = plan.merge(ended.state, exchange.scope)
+    // Awaited only where it must be: templates answer at once, and a turn of the loop is a turn.
+    body = made instanceof Promise ? await made : made
+  } catch (error) {
+    return failed(exchange, { step: '', failure: mergeFailure(error) }, [])
+  }
+  exchange.result = missing.length === 0 ? 'ok' : 'partial'
+  return whole(responding, ended, exchange, missing, body)
+}
+
+/** Makes the response to a request that failed. */
+export function failed(exchange: Exchange, decisive: Missing, missing: readonly Missing[]): Response {
+  decide(exchange, decisive.step, decisive.failure)
+  return responseOf(failureProblem(decisive, missing, exchange.id))
+}
+
+/** Makes the response of a problem. */
+export function responseOf({ status, headers, body }: Problem): Response {
+  return new Response(body, { status, headers })
+}
+
+function whole(
+  { plan, rules, from }: Responding,
+  { state }: Ended,
+  exchange: Exchange,
+  missing: readonly Missing[],
+  body: string | Uint8Array,
+): Response {
+  const headers: Fields = { 'content-type': 'application/json', 'x-request-id': exchange.id }
+  if (rules !== null) {
+    for (const place of from) Object.assign(headers, beyondTheBody(state.parts[place]?.headers ?? {}), headers)
+    applyRules(headers, rules, state)
+  }
+  if (missing.length > 0) {
+    headers['oneloop-missing'] = missingField(missing)
+    // What lacks a part must never be kept as if it were whole.
+    headers['cache-control'] = 'no-store'
+  }
+  return responseFor(plan.status, headers, body)
+}
+
+function responseFor(status: number, headers: Fields, body: string | Uint8Array): Response {
+  const empty = status === 204 || status === 205 || status === 304
+  if (empty) delete headers['content-type']
+  // A plain record goes straight to writeHead; a Headers instance would be taken apart again. A list, as Set-Cookie
+  // may be, is understood there though the type does not say so.
+  const init = { status, headers: headers as Record<string, string> }
+  return new Response(empty ? null : (body as ConstructorParameters<typeof Response>[0]), init)
+}
+
+function mergeFailure(error: unknown): Failure {
+  if (error instanceof MergeEnded) return error.failure
+  return failure('transform_error', error instanceof Error ? (error.stack ?? error.message) : String(error))
+}

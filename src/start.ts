@@ -1,0 +1,75 @@
+import { format } from './config/fault.ts'
+import type { Loaded } from './config/load.ts'
+import type { Config } from './config/schema.ts'
+import { listenOps, opsApp } from './ops/http.ts'
+import { type LogWriter, logWriter } from './ops/log.ts'
+import { StartFault, Supervisor } from './supervisor.ts'
+
+// A terminal sends Ctrl-C to the process and its parent, which may pass it on: that is one wish, not two.
+const secondSignalMs = 500
+
+/** Runs the gateway until it is told to stop. Gives the exit status. */
+export async function start(config: Config, loaded: Loaded): Promise<number> {
+  const writer = logWriter()
+  const supervisor = new Supervisor(config, writer)
+  const app = opsApp({
+    ready: () => ({ ready: supervisor.status().ready, state: supervisor.status().state }),
+    status: () => ({ ...supervisor.status(), series: supervisor.read().filter(({ value }) => value !== 0) }),
+  })
+  const { host, port } = config.ops
+  let ops
+  try {
+    // First, so that health can be asked from the start: not ready, but alive.
+    ops = await listenOps(app, host, port)
+    await supervisor.start()
+  } catch (error) {
+    process.stderr.write(`oneloop: ${describe(error, loaded)}\n`)
+    ops?.close()
+    return 1
+  }
+  const status = supervisor.status()
+  writer.log('info', 'listening', { address: `http://${config.listen.host}:${status.port}`, loops: status.loops.length })
+  writer.log('info', 'ops', { address: `http://${host}:${ops.port}` })
+  const cut = await untilStopped(supervisor, writer, config.listen.drain)
+  ops.close()
+  writer.log(cut === 0 ? 'info' : 'warn', 'stopped', { cut })
+  return cut === 0 ? 0 : 1
+}
+
+/** Waits for signals: the first drains, a second ends at once. Gives the number of requests that were cut. */
+function untilStopped(supervisor: Supervisor, writer: LogWriter, drainMs: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let firstAt: number | null = null
+    const onSignal = (signal: NodeJS.Signals): void => {
+      const now = performance.now()
+      if (firstAt !== null) {
+        if (now - firstAt < secondSignalMs) return
+        writer.log('warn', 'stopping at once', { signal })
+        supervisor.cut().then(resolve, reject)
+        return
+      }
+      firstAt = now
+      writer.log('info', 'draining', { signal })
+      // Whoever presses Ctrl-C is not a load balancer that needs time to notice, nor are there others to close for.
+      const ended = signal === 'SIGINT' ? supervisor.drain(0, 0) : supervisor.drain(drainMs)
+      ended.then(resolve, reject)
+    }
+    process.on('SIGTERM', onSignal)
+    process.on('SIGINT', onSignal)
+  })
+}
+
+const listenFaults: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is in use',
+  EACCES: 'may not be listened on by this user',
+  EADDRNOTAVAIL: 'is not an address of this machine',
+  ENOTFOUND: 'cannot be resolved',
+}
+
+function describe(error: unknown, loaded: Loaded): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error instanceof StartFault && error.path !== null) return format(loaded.locate(error.path, error.message))
+  const match = /listen (E[A-Z]+)[^]*?(\S+:\d+)/.exec(error.message)
+  const why = match === null ? undefined : listenFaults[match[1] as string]
+  return why === undefined ? error.message : `${match?.[2]} ${why}`
+}

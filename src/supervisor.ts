@@ -1,0 +1,210 @@
+import { createServer } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import type { Config } from './config/schema.ts'
+import type { FromLoop, LoopData, ToLoop } from './loop.ts'
+import { Instruments } from './telemetry/instruments.ts'
+import type { Batch } from './telemetry/log.ts'
+import { isGauge, seriesOf } from './telemetry/meters.ts'
+
+/** What the supervisor tells of what happens; the messages are for the log. */
+export interface Events {
+  log(level: 'info' | 'warn' | 'error', message: string, fields?: object): void
+  /** Takes lines that a data loop has made. */
+  lines(batch: Batch): void
+}
+
+/** What hinders a data loop from serving at all. */
+export class StartFault extends Error {
+  /** Where in the config, if it is there. */
+  readonly path: readonly (string | number)[] | null
+  constructor(message: string, path: readonly (string | number)[] | null = null) {
+    super(message)
+    this.path = path
+  }
+}
+
+/** How the process is doing, for health checks and whoever asks. */
+export interface Status {
+  readonly state: 'starting' | 'serving' | 'draining' | 'stopped'
+  readonly ready: boolean
+  /** Where clients are served. */
+  readonly port: number
+  readonly loops: readonly { readonly listening: boolean; readonly deaths: number }[]
+}
+
+interface Loop {
+  readonly instruments: Instruments
+  worker: Worker | null
+  listening: boolean
+  /** Whether it was told to end, so that its end is no death. */
+  ending: boolean
+  deaths: number
+  startedAt: number
+}
+
+// A loop that dies again and again at once would otherwise take a CPU to start it.
+const firstPauseMs = 100
+const longestPauseMs = 5_000
+// Having lived this long, a loop's death is taken for an accident and it is replaced at once.
+const soundMs = 10_000
+// After the drain has begun, a connection silent for this long is taken not to be in use.
+const quietMs = 1_000
+// Kubernetes kills after 30 s; what is not done by then would be cut by it, uncounted.
+const leaveMs = 25_000
+
+/** Runs the data loops from outside: starts them, replaces those that die, drains them in the end. */
+export class Supervisor {
+  readonly #config: Config
+  readonly #events: Events
+  readonly #loops: Loop[]
+  #state: Status['state'] = 'starting'
+  #port: number
+
+  constructor(config: Config, events: Events) {
+    this.#config = config
+    this.#events = events
+    this.#port = config.listen.port
+    const count = config.loops === 'auto' ? availableParallelism() : config.loops
+    const series = seriesOf(
+      config.routes.map(({ name }) => name),
+      Object.keys(config.upstreams),
+    )
+    this.#loops = Array.from({ length: count }, () => ({
+      instruments: new Instruments(series),
+      worker: null,
+      listening: false,
+      ending: false,
+      deaths: 0,
+      startedAt: 0,
+    }))
+  }
+
+  /** Starts all loops; settles when all listen. Throws a StartFault when one cannot, with none left running. */
+  async start(): Promise<void> {
+    if (this.#loops.length > 1) this.#port = await freePort(this.#config.listen.host, this.#port)
+    try {
+      // The first alone: it finds the port when any will do, and tells a fault once.
+      for (const loop of this.#loops) await this.#begin(loop)
+    } catch (error) {
+      await Promise.all(this.#loops.map(({ worker }) => worker?.terminate()))
+      throw error
+    }
+    this.#state = 'serving'
+  }
+
+  /** Tells how the process is doing. */
+  status(): Status {
+    const loops = this.#loops.map(({ listening, deaths }) => ({ listening, deaths }))
+    const ready = this.#state === 'serving' && loops.some(({ listening }) => listening)
+    return { state: this.#state, ready, port: this.#port, loops }
+  }
+
+  /** Reads all numbers, summed over the loops. */
+  read(): ReturnType<Instruments['read']> {
+    const [first, ...others] = this.#loops.map(({ instruments }) => instruments.read())
+    return (first ?? []).map((one, i) => ({
+      ...one,
+      value: others.reduce((sum, other) => sum + (other[i]?.value ?? 0), one.value),
+    }))
+  }
+
+  /**
+   * Stops: not ready at once, serving on for `serveMs` while the world notices, then closing each connection after its
+   * next response. Gives the number of requests that were cut in the end.
+   */
+  async drain(serveMs: number, idleMs = quietMs): Promise<number> {
+    this.#state = 'draining'
+    await new Promise((resolve) => setTimeout(resolve, serveMs))
+    const counts = this.#loops.map((loop) => this.#end(loop, { type: 'drain', quietMs: idleMs, withinMs: leaveMs - serveMs }))
+    const cut = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+    this.#state = 'stopped'
+    return cut
+  }
+
+  /** Stops at once. Gives the number of requests that were cut, of the loops that can still say so. */
+  async cut(): Promise<number> {
+    this.#state = 'stopped'
+    const counts = await Promise.all(this.#loops.map((loop) => this.#end(loop, { type: 'cut' })))
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
+
+  #begin(loop: Loop): Promise<void> {
+    const data: LoopData = {
+      config: this.#config,
+      buffer: loop.instruments.buffer,
+      port: this.#port,
+      shared: this.#loops.length > 1,
+    }
+    const worker = new Worker(new URL('./loop.ts', import.meta.url), { workerData: data, name: 'data loop' })
+    Object.assign(loop, { worker, listening: false, startedAt: performance.now() })
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: FromLoop) => {
+        if (message.type === 'listening') {
+          loop.listening = true
+          this.#port = message.port
+          resolve()
+        } else if (message.type === 'failed') reject(new StartFault(message.message, message.path))
+        else if (message.type === 'log') this.#take(worker, message.batch)
+      })
+      worker.on('error', (error: Error) => this.#events.log('error', 'a data loop failed', { error: error.stack ?? String(error) }))
+      worker.once('exit', () => {
+        reject(new StartFault('a data loop ended before it listened'))
+        this.#died(loop)
+      })
+    })
+  }
+
+  #take(worker: Worker, batch: Batch): void {
+    this.#events.lines(batch)
+    worker.postMessage({ type: 'log-taken' } satisfies ToLoop)
+  }
+
+  #died(loop: Loop): void {
+    const wasListening = loop.listening
+    loop.worker = null
+    loop.listening = false
+    if (loop.ending || this.#state === 'stopped' || (!wasListening && this.#state === 'starting')) return
+    loop.deaths++
+    loop.instruments.zero(isGauge)
+    const livedMs = performance.now() - loop.startedAt
+    const pauseMs = livedMs > soundMs || loop.deaths === 1 ? 0 : Math.min(firstPauseMs * 2 ** loop.deaths, longestPauseMs)
+    this.#events.log('error', 'a data loop has died and is replaced', { deaths: loop.deaths, pauseMs })
+    setTimeout(() => {
+      if (loop.ending || this.#state === 'stopped') return
+      this.#begin(loop).catch((error: Error) => {
+        this.#events.log('error', 'a data loop could not be replaced', { error: error.message })
+      })
+    }, pauseMs)
+  }
+
+  #end(loop: Loop, message: ToLoop): Promise<number> {
+    loop.ending = true
+    const { worker } = loop
+    if (worker === null) return Promise.resolve(0)
+    return new Promise((resolve) => {
+      let cut = 0
+      worker.on('message', (answer: FromLoop) => {
+        if (answer.type === 'drained') cut = answer.cut
+      })
+      worker.once('exit', () => resolve(cut))
+      worker.postMessage(message)
+      // A loop that is stuck will not hear of it.
+      const deadline = message.type === 'drain' ? message.withinMs + 1_000 : 1_000
+      setTimeout(() => void worker.terminate(), deadline).unref()
+    })
+  }
+}
+
+/** Finds out whether the port can be had at all, which reusePort would not tell, and which it is when any will do. */
+async function freePort(host: string, port: number): Promise<number> {
+  const server = createServer()
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(new StartFault(error.message)))
+    server.listen({ host, port }, () => {
+      const address = server.address()
+      const found = typeof address === 'object' && address !== null ? address.port : port
+      server.close(() => resolve(found))
+    })
+  })
+}

@@ -1,0 +1,89 @@
+import { type FailureName, failures } from '../call/failure.ts'
+import type { Instruments, Series } from './instruments.ts'
+
+const names = Object.keys(failures) as FailureName[]
+const calls = 'oneloop.calls'
+const activeCalls = 'oneloop.calls.active'
+const broken = 'oneloop.connections.broken'
+const requests = 'oneloop.requests'
+const activeRequests = 'http.server.active_requests'
+const missing = 'oneloop.missing'
+
+/** What a request came to: `ok`, `partial` (parts are missing), `client_error`, or the failure that decided. */
+export type RequestResult = 'ok' | 'partial' | 'client_error' | FailureName
+
+/** Counts the calls to one upstream. */
+export interface CallMeter {
+  begin(): void
+  end(error: FailureName | null): void
+  /** Counts a connection that the peer spoiled. */
+  broken(): void
+}
+
+/** Counts the requests of one route. */
+export interface RequestMeter {
+  begin(): void
+  end(result: RequestResult): void
+  /** Counts a part that a response had to do without. */
+  missing(error: FailureName): void
+}
+
+/** Lists all series of a config, the same on both loops. */
+export function seriesOf(routes: readonly string[], upstreams: readonly string[]): Series[] {
+  const one = (name: string, attributes: Record<string, string>): Series => ({ name, attributes })
+  return [
+    ...upstreams.flatMap((upstream) => [
+      one(calls, { upstream }),
+      ...names.map((error) => one(calls, { upstream, 'error.type': error })),
+      one(activeCalls, { upstream }),
+      one(broken, { upstream }),
+    ]),
+    ...routes.flatMap((route) => [
+      ...['ok', 'partial', 'client_error', ...names].map((result) => one(requests, { 'http.route': route, result })),
+      ...names.map((error) => one(missing, { 'http.route': route, 'error.type': error })),
+      one(activeRequests, { 'http.route': route }),
+    ]),
+  ]
+}
+
+/** Whether a series counts down as well: it is 0 again when its loop has died. */
+export function isGauge(name: string): boolean {
+  return name === activeCalls || name === activeRequests
+}
+
+/** Makes the meter of an upstream. */
+export function callMeter(instruments: Instruments, upstream: string): CallMeter {
+  const answered = instruments.slot(calls, { upstream })
+  const failed = byName((error) => instruments.slot(calls, { upstream, 'error.type': error }))
+  const active = instruments.slot(activeCalls, { upstream })
+  const spoiled = instruments.slot(broken, { upstream })
+  return {
+    begin: () => active.add(1),
+    end(error) {
+      active.add(-1)
+      if (error === null) answered.add(1)
+      else failed[error].add(1)
+    },
+    broken: () => spoiled.add(1),
+  }
+}
+
+/** Makes the meter of a route. */
+export function requestMeter(instruments: Instruments, route: string): RequestMeter {
+  const slot = (result: RequestResult) => instruments.slot(requests, { 'http.route': route, result })
+  const results = { ...byName(slot), ok: slot('ok'), partial: slot('partial'), client_error: slot('client_error') }
+  const without = byName((error) => instruments.slot(missing, { 'http.route': route, 'error.type': error }))
+  const active = instruments.slot(activeRequests, { 'http.route': route })
+  return {
+    begin: () => active.add(1),
+    end(result) {
+      active.add(-1)
+      results[result].add(1)
+    },
+    missing: (error) => without[error].add(1),
+  }
+}
+
+function byName<T>(make: (name: FailureName) => T): Record<FailureName, T> {
+  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<FailureName, T>
+}

@@ -1,0 +1,169 @@
+import { isUtf8 } from 'node:buffer'
+import { type Dispatcher, Pool } from 'undici'
+import type { Call, Outcome, ReplyHeaders, Upstream } from '../call/call.ts'
+import { type Failure, type FailureName, failure } from '../call/failure.ts'
+import type { Scope } from '../call/scope.ts'
+import type { Wheel } from '../call/wheel.ts'
+import { classify, judgeHead } from './classify.ts'
+import { connector } from './connect.ts'
+import { contentCoding, decode } from './decode.ts'
+import { JsonCheck } from './json.ts'
+
+/** What bounds the wire to one endpoint. */
+export interface PoolOptions {
+  readonly connections: number
+  readonly connectMs: number
+  readonly maxBodyBytes: number
+  readonly maxHeaderBytes: number
+  /** Spliced JSON of a trusted upstream is not checked. */
+  readonly trusted: boolean
+  /** Is told of each connection that was given up because the peer sent what nobody asked for. */
+  readonly onBroken: () => void
+}
+
+/** The wire to one endpoint. */
+export interface Wire {
+  readonly upstream: Upstream
+  /** Ends all connections, those in use among them. */
+  readonly destroy: () => Promise<void>
+}
+
+// Past these a peer is broken or hostile (behaviour.md).
+const maxFields = 256
+const maxInterim = 32
+
+/** Makes the wire to an endpoint, given as an origin, with a pool of connections of its own. */
+export function pool(origin: string, wheel: Wheel, options: PoolOptions): Wire {
+  const connections = new Pool(origin, {
+    connections: options.connections,
+    connect: connector(wheel, options.connectMs),
+    maxHeaderSize: options.maxHeaderBytes,
+    pipelining: 1,
+    // Deadlines are ours: undici's clock is coarse, and its body timeout is for idleness only.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    // How long a connection may idle: the peer's hint less 2 s, so that we are seldom the one who finds it closed.
+    keepAliveTimeoutThreshold: 2_000,
+    keepAliveMaxTimeout: 30_000,
+  })
+  // Bytes that nobody asked for, behind a reply or before one: undici has destroyed the connection.
+  connections.on('disconnect', (_origin, _targets, error) => {
+    if (error.message === 'bad response') options.onBroken()
+  })
+  const upstream: Upstream = (call, scope) =>
+    new Promise((resolve) => {
+      const attempt = new Attempt(call, scope, options, resolve)
+      if (scope.ended !== null) return
+      const { method, headers, body } = call
+      connections.dispatch({ path: call.path, method, headers: headers as string[], body }, attempt)
+    })
+  return { upstream, destroy: () => connections.destroy() }
+}
+
+/** The answer to one dispatch: gathers or passes on the reply, and settles once. */
+class Attempt implements Dispatcher.DispatchHandler {
+  readonly #call: Call
+  readonly #scope: Scope
+  readonly #options: PoolOptions
+  readonly #resolve: (outcome: Outcome) => void
+  readonly #watcher = (why: FailureName): void => this.#refuse(failure(why))
+  #controller: Dispatcher.DispatchController | null = null
+  #settled = false
+  #status = 0
+  #headers: ReplyHeaders = {}
+  #interim = 0
+  #chunks: Uint8Array[] = []
+  #size = 0
+  #coding: string | null = null
+  #json: JsonCheck | null = null
+
+  constructor(call: Call, scope: Scope, options: PoolOptions, resolve: (outcome: Outcome) => void) {
+    this.#call = call
+    this.#scope = scope
+    this.#options = options
+    this.#resolve = resolve
+    scope.watch(this.#watcher)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    // The scope may have ended while the call waited for a connection.
+    if (this.#settled) controller.abort(stopped)
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
+    if (status < 200) {
+      if (++this.#interim > maxInterim) this.#refuse(failure('http_protocol_error', 'too many interim responses'))
+      return
+    }
+    const fields = ((controller as { rawHeaders?: unknown[] }).rawHeaders?.length ?? 0) / 2
+    const fault = judgeHead(status, headers, fields, maxFields)
+    if (fault !== null) return this.#refuse(fault)
+    this.#status = status
+    this.#headers = headers
+    const { sink, accept, decode: as } = this.#call
+    if (sink !== undefined) return sink.head(status, headers, () => controller.resume())
+    if (Number(headers['content-length']) > this.#options.maxBodyBytes && this.#call.method !== 'HEAD') {
+      return this.#refuse(tooLarge)
+    }
+    this.#coding = contentCoding(headers)
+    if (as === 'json' && accept(status) && !this.#options.trusted && this.#coding === null) this.#json = new JsonCheck()
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (this.#settled) return
+    if (this.#call.sink !== undefined) {
+      if (!this.#call.sink.chunk(chunk)) controller.pause()
+      return
+    }
+    this.#size += chunk.length
+    if (this.#size > this.#options.maxBodyBytes) return this.#refuse(tooLarge)
+    if (this.#json !== null && !this.#json.push(chunk)) return this.#refuse(notJson)
+    this.#chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.#settled) return
+    const body = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks, this.#size)
+    if (this.#coding === null || this.#size === 0) this.#settle(this.#judge(body))
+    else void this.#undoCoding(this.#coding, body)
+  }
+
+  onResponseError(_: unknown, error: Error): void {
+    this.#settle(classify(error, this.#status !== 0))
+  }
+
+  async #undoCoding(coding: string, body: Uint8Array): Promise<void> {
+    const plain = await decode(coding, body, this.#options.maxBodyBytes)
+    if (plain === null) return this.#settle(failure('http_response_content_coding', `content coding ${coding}`))
+    if (this.#call.decode === 'json' && !this.#options.trusted) {
+      this.#json = new JsonCheck()
+      this.#json.push(plain)
+    }
+    this.#settle(this.#judge(plain))
+  }
+
+  #judge(body: Uint8Array): Outcome {
+    const reply = { ok: true, status: this.#status, headers: this.#headers, body } as const
+    if (!this.#call.accept(this.#status)) return { ok: false, error: 'unaccepted_status', reply }
+    if (this.#json === null || body.length === 0) return reply
+    return this.#json.end() && isUtf8(body) ? reply : notJson
+  }
+
+  /** Settles with a failure while the exchange is still going on: the socket cannot be used again. */
+  #refuse(why: Failure): void {
+    this.#settle(why)
+    this.#controller?.abort(stopped)
+  }
+
+  #settle(outcome: Outcome): void {
+    if (this.#settled) return
+    this.#settled = true
+    this.#scope.unwatch(this.#watcher)
+    this.#resolve(outcome)
+  }
+}
+
+const stopped = new Error('the gateway ended the call')
+const tooLarge = failure('http_response_body_size')
+const notJson = failure('invalid_body')

@@ -1,0 +1,70 @@
+import { resolve } from 'node:path'
+import { Wheel } from '../../src/call/wheel.ts'
+import { format } from '../../src/config/fault.ts'
+import { parse } from '../../src/config/load.ts'
+import { gateway } from '../../src/gateway.ts'
+import { meaning } from '../../src/meaning.ts'
+import { listen } from '../../src/server/listen.ts'
+import { Instruments } from '../../src/telemetry/instruments.ts'
+import { type Line, Sparing } from '../../src/telemetry/log.ts'
+import { seriesOf } from '../../src/telemetry/meters.ts'
+
+/** A whole data plane on a port of its own, in the test's process. */
+export interface TestGateway {
+  readonly url: string
+  readonly port: number
+  /** What it has logged. */
+  readonly lines: readonly Line[]
+  /** A counter or gauge, 0 when it has not moved. */
+  read(name: string, attributes: Readonly<Record<string, string>>): number
+  /** Waits until nothing is under way: no request, no call, no alarm. Fails by the test's own timeout. */
+  idle(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Starts a gateway from the `upstreams` and `routes` of a config, written as YAML; it ends with `await using`. */
+export async function startGateway(yaml: string): Promise<TestGateway & AsyncDisposable> {
+  const text = `listen: { host: 127.0.0.1, port: 0 }\n${yaml}`
+  const loaded = parse(text, { file: resolve('test/gateway.yaml'), env: process.env, meaning })
+  if (loaded.config === undefined) throw new Error(loaded.faults.map(format).join('\n'))
+  const { config } = loaded
+  const routes = config.routes.map(({ name }) => name)
+  const instruments = new Instruments(seriesOf(routes, Object.keys(config.upstreams)))
+  const wheel = new Wheel()
+  const lines: Line[] = []
+  const log = new Sparing(
+    { write: (level, message, fields) => void lines.push({ level, message, fields, at: Date.now() }) },
+    () => wheel.now(),
+  )
+  const made = await gateway(config, { wheel, instruments, log })
+  const { host, port, limits } = config.listen
+  const listening = await listen(made.fetch, { host, port, limits, shared: false })
+
+  const active = (): number =>
+    instruments
+      .read()
+      .filter(({ name }) => name.includes('active'))
+      .reduce((sum, { value }) => sum + value, wheel.size)
+  const close = async (): Promise<void> => {
+    listening.cut()
+    await listening.drain(0, 1_000)
+    await made.destroy()
+  }
+  return {
+    url: `http://127.0.0.1:${listening.port}`,
+    port: listening.port,
+    lines,
+    read(name, attributes) {
+      const wanted = Object.entries(attributes)
+      const found = instruments
+        .read()
+        .filter((one) => one.name === name && wanted.every(([key, value]) => one.attributes[key] === value))
+      return found.reduce((sum, { value }) => sum + value, 0)
+    },
+    async idle() {
+      while (active() > 0) await new Promise((done) => setImmediate(done))
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
