@@ -4,7 +4,7 @@
  * PORT and OPS_PORT move the gateway. A gateway that ends takes the demo with it, with its exit code; Ctrl-C and
  * SIGTERM end the gateway first, so that it can drain, and then the upstreams.
  */
-import { fork, spawn, type ChildProcess } from 'node:child_process'
+import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -18,7 +18,8 @@ const opsPort = process.env['OPS_PORT'] || '9090'
 try {
   await mustBeFree('PORT', port)
   await mustBeFree('OPS_PORT', opsPort)
-  const upstreams = fork(join(root, 'loadtest/upstreams/main.ts'))
+  // Detached: a Ctrl-C goes to the whole process group, and the gateway that drains still needs its upstreams.
+  const upstreams = fork(join(root, 'loadtest/upstreams/main.ts'), { detached: true })
   const urls = await addresses(upstreams)
   upstreams.once('exit', () => console.error('demo: the upstreams have ended; every call fails from now on'))
   const code = await runGateway(urls)
@@ -34,7 +35,8 @@ async function runGateway(urls: Record<string, string>): Promise<number> {
   const config = ['start', '--config', join(root, 'config/gateway.yaml')]
   const given = Object.entries(urls).map(([name, url]) => [`${name.toUpperCase()}_URL`, url])
   const env = { ...process.env, PORT: port, OPS_PORT: opsPort, ...Object.fromEntries(given) }
-  const gateway = spawn(process.execPath, [join(root, 'src/main.ts'), ...config], { stdio: 'inherit', env })
+  const leash = ['--import', join(import.meta.dirname, 'leash.ts')]
+  const gateway = fork(join(root, 'src/main.ts'), config, { execArgv: leash, env })
   const ended = once(gateway, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => gateway.kill(signal))
 

@@ -7,13 +7,16 @@ import type { Route, StepsRoute } from './config/route.ts'
 import type { Config } from './config/schema.ts'
 import { compileAll, stacksOf } from './gateway.ts'
 import { longestChain } from './plan/graph.ts'
-import { missingField, missingOf } from './plan/missing.ts'
+import { type Missing, missingField, missingOf } from './plan/missing.ts'
 import type { Plan, Step } from './plan/plan.ts'
-import { type Ended, run } from './plan/run.ts'
+import { type Ended, type Span, run } from './plan/run.ts'
 import { type Compiled, unreachable } from './routes.ts'
+import type { Param } from './server/app.ts'
 import { RequestInput } from './server/input.ts'
 import { matches, methodsOf } from './server/match.ts'
 import { normalPath } from './server/path.ts'
+import { mergeFailure } from './server/respond.ts'
+import { bodyCheck } from './server/schema.ts'
 import { Instruments } from './telemetry/instruments.ts'
 import { seriesOf } from './telemetry/meters.ts'
 import { waterfall } from './waterfall.ts'
@@ -30,15 +33,22 @@ export interface Asked {
   readonly body?: string | undefined
 }
 
+/** Says what is wrong with what was asked. */
+export class Misuse extends Error {}
+
 /** Tells on stdout what the gateway would do with a request, or with `run` what it does. Gives the exit status. */
 export async function explain(config: Config, asked: Asked): Promise<number> {
-  const [rawPath = '', query = ''] = asked.target.split('?', 2)
+  const given = givenOf(asked)
+  const { rawPath, query } = partsOf(asked.target)
   const path = normalPath(rawPath)
   if (path === null) return fail(`${rawPath} is not a path that is served: 400`)
   const route = config.routes.find((one) => methodsOf(one.match.method).includes(asked.method) && matches(one.match.path, path))
   if (route === undefined) return fail(whyNoRoute(config, path, asked.method))
   print(describeRoute(route))
-  if (route.forward !== undefined) return 0
+  if (route.forward !== undefined) {
+    if (asked.run) process.stderr.write('oneloop: --run shows nothing of a forward route: it has no steps\n')
+    return 0
+  }
   const wheel = new Wheel()
   const series = seriesOf(config.routes.map(({ name }) => name), Object.keys(config.upstreams))
   const stacks = asked.run ? stacksOf(config, { wheel, instruments: new Instruments(series) }) : null
@@ -47,7 +57,8 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
   print(describePlan(plan, route))
   if (stacks === null) return 0
   try {
-    return await make(plan, route, inputOf(asked, route.match.path, path, query), wheel)
+    const input = inputOf(given, (name) => paramOf(route.match.path, path, name), query === '' ? path : `${path}?${query}`)
+    return wrongBody(route, input) ?? (await make(plan, route, input, wheel))
   } finally {
     await Promise.all([...stacks.values()].map((one) => one.destroy()))
   }
@@ -105,26 +116,42 @@ function notesOf(step: Step, steps: readonly Step[], route: StepsRoute): string 
   return `  (${notes.join('; ')})`
 }
 
+/** Tells what a gateway would refuse the body for; null when it would not. */
+function wrongBody({ schema }: StepsRoute, { body }: RequestInput): number | null {
+  const refusal = schema === undefined ? null : bodyCheck(schema.content)(body)
+  return refusal && fail(`${refusal.detail}: ${refusal.status}`)
+}
+
 /** Makes the calls, as a gateway would, and shows what came of them. */
 async function make(plan: Plan, route: StepsRoute, input: RequestInput, wheel: Wheel): Promise<number> {
   const began = performance.now()
   const scope = new Scope(wheel, wheel.now() + plan.budgetMs)
   const ended = await run(plan, input, scope)
-  const body = ended.failed === null ? await plan.merge(ended.state, scope) : null
+  const made = ended.failed === null ? await bodyOf(plan, ended, scope) : ended.failed
   const tookMs = performance.now() - began
   scope.close()
   print('')
-  print(waterfall(barsOf(plan, ended, began), tookMs, process.stdout.columns ?? 100, process.stdout.isTTY === true))
+  const bars = barsOf(plan, ended, began, tookMs)
+  print(waterfall(bars, tookMs, process.stdout.columns ?? 100, process.stdout.isTTY === true))
   print('')
-  return body === null ? tellFailure(ended) : tellBody(plan, ended, body, route)
+  return 'failure' in made ? tellFailure(made) : tellBody(plan, ended, made.body, route)
 }
 
-function barsOf(plan: Plan, { state, spans }: Ended, began: number) {
+async function bodyOf({ merge }: Plan, { state }: Ended, scope: Scope): Promise<{ body: string | Uint8Array } | Missing> {
+  try {
+    return { body: await merge(state, scope) }
+  } catch (error) {
+    return { step: '', failure: mergeFailure(error) }
+  }
+}
+
+function barsOf(plan: Plan, { state, spans }: Ended, began: number, tookMs: number) {
   return plan.steps.map((step, place) => {
-    const span = spans[place]
-    const part = state.parts[place]
-    const times = span === undefined || Number.isNaN(span.began) ? null : { from: span.began - began, to: span.ended - began }
-    return { name: step.name, times, outcome: outcomeOf(part) }
+    const { began: from, ended: to } = spans[place] as Span
+    // What was still under way when all was decided was cancelled then.
+    const until = Number.isNaN(to) ? tookMs : to - began
+    const times = Number.isNaN(from) ? null : { from: from - began, to: until }
+    return { name: step.name, times, outcome: outcomeOf(state.parts[place]) }
   })
 }
 
@@ -135,11 +162,9 @@ function outcomeOf(part: Ended['state']['parts'][number]): string {
   return `${error}${reply ? ` ${reply.status}` : ''}${items === undefined ? '' : ` (${items} items)`}`
 }
 
-function tellFailure({ failed }: Ended): number {
-  if (failed === null) return 0
-  const { step, failure } = failed
+function tellFailure({ step, failure }: Missing): number {
   const why = failure.detail ?? (failure.reply ? `the upstream answered ${failure.reply.status}` : failures[failure.error].says)
-  print(`status    ${statusOf(failure)} ${failure.error} (${step}): ${why}`)
+  print(`status    ${statusOf(failure)} ${failure.error}${step === '' ? '' : ` (${step})`}: ${why}`)
   return 1
 }
 
@@ -152,19 +177,43 @@ function tellBody(plan: Plan, { state }: Ended, body: string | Uint8Array, route
   return 0
 }
 
-function inputOf(asked: Asked, pattern: string, path: string, query: string): RequestInput {
-  const headers = Object.fromEntries((asked.header ?? []).map(headerOf))
-  const given = asked.body?.startsWith('@') ? readFileSync(asked.body.slice(1), 'utf8') : asked.body
-  const json: unknown = given === undefined ? undefined : JSON.parse(given)
-  const incoming = { url: query === '' ? path : `${path}?${query}`, headers }
-  const trace = traceOf(headers['traceparent'])
-  const bytes = given === undefined ? null : Buffer.from(given)
-  return new RequestInput({ id: randomHex(16), trace }, incoming, (name) => paramOf(pattern, path, name), bytes, json)
+/** What a request has beside its target. Throws a Misuse. */
+function givenOf({ header = [], body }: Asked) {
+  const text = body?.startsWith('@') ? textOf(body.slice(1)) : body
+  return { headers: Object.fromEntries(header.map(headerOf)), text, json: text === undefined ? undefined : jsonOf(text) }
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new Misuse(`--body: ${file} cannot be read: ${code === 'ENOENT' ? 'no such file' : code}`)
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new Misuse(`--body is not JSON: ${(error as Error).message}`)
+  }
 }
 
 function headerOf(text: string): [string, string] {
   const at = text.indexOf(':')
+  if (at < 1) throw new Misuse(`--header needs "NAME: VALUE", not ${JSON.stringify(text)}`)
   return [text.slice(0, at).trim().toLowerCase(), text.slice(at + 1).trim()]
+}
+
+function partsOf(target: string): { rawPath: string; query: string } {
+  const at = target.indexOf('?')
+  return at === -1 ? { rawPath: target, query: '' } : { rawPath: target.slice(0, at), query: target.slice(at + 1) }
+}
+
+function inputOf({ headers, text, json }: ReturnType<typeof givenOf>, param: Param, url: string): RequestInput {
+  const bytes = text === undefined ? null : Buffer.from(text)
+  return new RequestInput({ id: randomHex(16), trace: traceOf(headers['traceparent']) }, { url, headers }, param, bytes, json)
 }
 
 function paramOf(pattern: string, path: string, name: string): string | undefined {

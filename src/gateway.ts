@@ -29,12 +29,18 @@ export interface Ground {
   readonly log: Sparing
 }
 
-/** Says what hinders a config that is sound in itself from being put to use, and where in it. */
-export class BuildFault extends Error {
+/** One thing that hinders a config that is sound in itself from being put to use, and where in it. */
+export interface Hindrance {
   readonly path: readonly (string | number)[]
-  constructor(path: readonly (string | number)[], message: string) {
-    super(message)
-    this.path = path
+  readonly message: string
+}
+
+/** Says all that hinders a config that is sound in itself from being put to use. */
+export class BuildFault extends Error {
+  readonly hindrances: readonly Hindrance[]
+  constructor(...hindrances: readonly Hindrance[]) {
+    super(hindrances.map(({ message }) => message).join('; '))
+    this.hindrances = hindrances
   }
 }
 
@@ -77,31 +83,38 @@ export function stacksOf(config: Config, { wheel, instruments }: Omit<Ground, 'l
   return new Map(made)
 }
 
-/** Compiles all routes of a sound config. Throws a BuildFault when a transform cannot be had. */
-export function compileAll(
+/** Compiles all routes of a sound config. Throws a BuildFault when transforms cannot be had, which tells all of them. */
+export async function compileAll(
   config: Config,
   upstream: (name: string, step: { readonly timeout?: number | undefined }) => Upstream | undefined,
 ): Promise<{ route: Route; compiled: Compiled }[]> {
   const compiling = config.routes.map(async (route, i) => {
     const transform = route.forward === undefined ? await transformOf(route, i) : undefined
     const declared = Object.keys(route.steps ?? {})
-    const { compiled, remarks } = compileRoute(route, { config, upstream, declared, transform })
-    if (compiled === null) throw new BuildFault(['routes', i], remarks[0]?.message ?? 'the route has faults')
+    const upstreams = Object.keys(config.upstreams)
+    const { compiled, remarks } = compileRoute(route, { config, upstream, upstreams, declared, transform })
+    if (compiled === null) {
+      throw new BuildFault({ path: ['routes', i], message: remarks[0]?.message ?? 'the route has faults' })
+    }
     return { route, compiled }
   })
+  const failed = (await Promise.allSettled(compiling)).filter((one) => one.status === 'rejected')
+  const bug = failed.find(({ reason }) => !(reason instanceof BuildFault))
+  if (bug !== undefined) throw bug.reason
+  if (failed.length > 0) throw new BuildFault(...failed.flatMap(({ reason }) => (reason as BuildFault).hindrances))
   return Promise.all(compiling)
 }
 
 async function transformOf(route: StepsRoute, i: number): Promise<Merge | undefined> {
   if (route.transform === undefined) return undefined
   const { file, name } = route.transform
-  const loaded = (await import(pathToFileURL(file).href).catch((error: Error) => {
-    throw new BuildFault(['routes', i, 'transform'], `${file} cannot be loaded: ${error.message}`)
+  const path = ['routes', i, 'transform']
+  const loaded = (await import(pathToFileURL(file).href).catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new BuildFault({ path, message: `${file} cannot be loaded: ${why}` })
   })) as Record<string, unknown>
   const found = loaded[name]
-  if (typeof found !== 'function') {
-    throw new BuildFault(['routes', i, 'transform'], `${file} exports no function "${name}"`)
-  }
+  if (typeof found !== 'function') throw new BuildFault({ path, message: `${file} exports no function "${name}"` })
   return transformWith(found as Transform, Object.keys(route.steps), paramsOf(route.match.path))
 }
 

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Wheel } from './call/wheel.ts'
 import type { Config } from './config/schema.ts'
-import { BuildFault, gateway } from './gateway.ts'
+import { BuildFault, type Hindrance, gateway } from './gateway.ts'
 import { type Listening, listen } from './server/listen.ts'
 import { Instruments } from './telemetry/instruments.ts'
 import { type Batch, LogQueue, Sparing } from './telemetry/log.ts'
@@ -25,7 +25,7 @@ export type ToLoop =
 /** What a data loop tells the control loop. */
 export type FromLoop =
   | { readonly type: 'listening'; readonly port: number }
-  | { readonly type: 'failed'; readonly message: string; readonly path: readonly (string | number)[] | null }
+  | { readonly type: 'failed'; readonly message: string; readonly hindrances: readonly Hindrance[] }
   | { readonly type: 'log'; readonly batch: Batch }
   | { readonly type: 'drained'; readonly cut: number }
 
@@ -46,8 +46,8 @@ try {
   port.on('message', (message: ToLoop) => void obey(message, listening, () => made.destroy()))
   tell({ type: 'listening', port: listening.port })
 } catch (error) {
-  const path = error instanceof BuildFault ? error.path : null
-  tell({ type: 'failed', message: error instanceof Error ? error.message : String(error), path })
+  const hindrances = error instanceof BuildFault ? error.hindrances : []
+  tell({ type: 'failed', message: error instanceof Error ? error.message : String(error), hindrances })
   port.close()
 }
 

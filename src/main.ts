@@ -1,8 +1,8 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { format } from './config/fault.ts'
+import { type Fault, format, listing } from './config/fault.ts'
 import { type Loaded, load } from './config/load.ts'
 import type { Config } from './config/schema.ts'
-import { explain } from './explain.ts'
+import { Misuse, explain } from './explain.ts'
 import { BuildFault, compileAll } from './gateway.ts'
 import { meaning } from './meaning.ts'
 import { unreachable } from './routes.ts'
@@ -54,7 +54,7 @@ async function main(args: string[]): Promise<number> {
   if (parsed.values.help || command === 'help') return say(help)
   if (parsed.values.version || command === 'version') return version()
   if (command === 'start' && rest.length === 0) return withConfig(parsed.values, (config, loaded) => start(config, loaded))
-  if (command === 'check' && rest.length === 0) return withConfig(parsed.values, (config, loaded) => checked(parsed.values, config, loaded))
+  if (command === 'check' && rest.length === 0) return withConfig(parsed.values, (config) => checked(parsed.values, config))
   if (command === 'explain' && rest.length === 2) {
     const [method = '', target = ''] = rest
     return withConfig(parsed.values, (config) => explain(config, { method, target, ...parsed.values }))
@@ -68,24 +68,24 @@ async function withConfig(
 ): Promise<number> {
   const loaded = await load(values.config, { env: process.env, meaning })
   for (const warning of loaded.warnings) process.stderr.write(`${format(warning)} (warning)\n`)
-  for (const fault of loaded.faults) process.stderr.write(`${format(fault)}\n`)
-  if (loaded.config !== undefined) return run(loaded.config, loaded)
-  const count = loaded.faults.length
-  process.stderr.write(`oneloop: ${count} ${count === 1 ? 'fault' : 'faults'} in the config\n`)
+  if (loaded.config === undefined) return faulty(loaded.faults)
+  try {
+    return await run(loaded.config, loaded)
+  } catch (error) {
+    if (error instanceof Misuse) return misused(error.message)
+    if (!(error instanceof BuildFault)) throw error
+    return faulty(error.hindrances.map(({ path, message }) => loaded.locate(path, message)))
+  }
+}
+
+function faulty(faults: readonly Fault[]): number {
+  process.stderr.write(listing(faults))
   return 1
 }
 
-async function checked(values: Values, config: Config, loaded: Loaded): Promise<number> {
+async function checked(values: Values, config: Config): Promise<number> {
   // A transform is known to be there only when it was loaded.
-  const fault = await compileAll(config, () => unreachable).then(
-    () => null,
-    (error: unknown) => error,
-  )
-  if (fault instanceof BuildFault) {
-    process.stderr.write(`${format(loaded.locate(fault.path, fault.message))}\noneloop: 1 fault in the config\n`)
-    return 1
-  }
-  if (fault !== null) throw fault
+  await compileAll(config, () => unreachable)
   const upstreams = Object.keys(config.upstreams).length
   return say(`${values.config}: ok, ${config.routes.length} routes, ${upstreams} upstreams\n`)
 }
@@ -105,4 +105,6 @@ function misused(why: string): number {
   return 2
 }
 
-process.exitCode = await main(process.argv.slice(2))
+const status = await main(process.argv.slice(2))
+// By force, once all is written: what a transform holds open must not keep a command from ending.
+process.stdout.write('', () => process.exit(status))

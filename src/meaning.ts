@@ -11,13 +11,14 @@ import { hiddenBy } from './server/match.ts'
 export function meaning(config: Config, declared: Declared): Finding[] {
   const findings: Finding[] = []
   const used = new Set<string>()
+  const upstreams = [...declared.upstreams]
   const upstream = (name: string): Upstream | undefined => {
     used.add(name)
     // What a missing file would have declared cannot be known.
     return declared.upstreams.has(name) || !declared.whole ? unreachable : undefined
   }
   config.routes.forEach((route, i) => {
-    const { remarks } = compileRoute(route, { config, upstream, declared: [...(declared.steps[i] ?? [])] })
+    const { remarks } = compileRoute(route, { config, upstream, upstreams, declared: [...(declared.steps[i] ?? [])] })
     findings.push(...remarks.map((remark) => ({ ...remark, path: ['routes', i, ...remark.path] })))
     findings.push(...schemaFaults(route, i))
   })

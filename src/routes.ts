@@ -17,6 +17,10 @@ import { paramsOf } from './server/match.ts'
 export interface Parts {
   readonly config: Config
   upstream(name: string, step: { readonly timeout?: number | undefined }): Upstream | undefined
+  /** All names of upstreams that were written. */
+  readonly upstreams: readonly string[]
+  /** All upstream names that were written, also those whose description is faulty. */
+  readonly upstreams: readonly string[]
   /** All step names that were written for the route, also those whose description is faulty. */
   readonly declared: readonly string[]
   readonly transform?: Merge | undefined
@@ -75,7 +79,7 @@ function steps(route: StepsRoute, parts: Parts, teller: Teller): Compiled | null
   const given: Given = {
     upstream: (name, step) => parts.upstream(name, step),
     timeoutMs: (name) => config.upstreams[name]?.timeout ?? 0,
-    upstreams: Object.keys(config.upstreams),
+    upstreams: parts.upstreams,
     declared: parts.declared,
     params: names.params,
     suggest,
@@ -119,8 +123,7 @@ function checkedSet(route: StepsRoute, names: Names, teller: Teller): Record<str
 function forward(route: ForwardRoute, parts: Parts, teller: Teller): Compiled | null {
   const { upstream: name, path } = route.forward
   const upstream = parts.upstream(name, {})
-  const upstreams = Object.keys(parts.config.upstreams)
-  const message = `no upstream "${name}"${suggest(name, upstreams)}`
+  const message = `no upstream "${name}"${suggest(name, parts.upstreams)}`
   if (upstream === undefined) teller.tell({ path: ['forward'], message, severity: 'fault' })
   const names = namesOf(route, [])
   const target = path === undefined ? null : teller.at(['forward'], () => forwardTarget(path, names))

@@ -1,4 +1,4 @@
-import { format } from './config/fault.ts'
+import { listing } from './config/fault.ts'
 import type { Loaded } from './config/load.ts'
 import type { Config } from './config/schema.ts'
 import { listenOps, opsApp } from './ops/http.ts'
@@ -23,7 +23,7 @@ export async function start(config: Config, loaded: Loaded): Promise<number> {
     ops = await listenOps(app, host, port)
     await supervisor.start()
   } catch (error) {
-    process.stderr.write(`oneloop: ${describe(error, loaded)}\n`)
+    process.stderr.write(describe(error, loaded))
     ops?.close()
     return 1
   }
@@ -64,12 +64,15 @@ const listenFaults: Readonly<Record<string, string>> = {
   EACCES: 'may not be listened on by this user',
   EADDRNOTAVAIL: 'is not an address of this machine',
   ENOTFOUND: 'cannot be resolved',
+  EAI_AGAIN: 'cannot be resolved',
 }
 
 function describe(error: unknown, loaded: Loaded): string {
-  if (!(error instanceof Error)) return String(error)
-  if (error instanceof StartFault && error.path !== null) return format(loaded.locate(error.path, error.message))
-  const match = /listen (E[A-Z]+)[^]*?(\S+:\d+)/.exec(error.message)
-  const why = match === null ? undefined : listenFaults[match[1] as string]
-  return why === undefined ? error.message : `${match?.[2]} ${why}`
+  if (error instanceof StartFault && error.hindrances.length > 0) {
+    return listing(error.hindrances.map(({ path, message }) => loaded.locate(path, message)))
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  const [, code = '', address] = /^(?:listen|getaddrinfo) (E[A-Z_]+)\b.*?(\S+)$/.exec(message) ?? []
+  const why = listenFaults[code]
+  return `oneloop: ${why === undefined ? message : `${address} ${why}`}\n`
 }

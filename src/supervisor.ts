@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Config } from './config/schema.ts'
+import type { Hindrance } from './gateway.ts'
 import type { FromLoop, LoopData, ToLoop } from './loop.ts'
 import { Instruments } from './telemetry/instruments.ts'
 import type { Batch } from './telemetry/log.ts'
@@ -16,11 +17,11 @@ export interface Events {
 
 /** What hinders a data loop from serving at all. */
 export class StartFault extends Error {
-  /** Where in the config, if it is there. */
-  readonly path: readonly (string | number)[] | null
-  constructor(message: string, path: readonly (string | number)[] | null = null) {
+  /** What it is in the config, if it is there. */
+  readonly hindrances: readonly Hindrance[]
+  constructor(message: string, hindrances: readonly Hindrance[] = []) {
     super(message)
-    this.path = path
+    this.hindrances = hindrances
   }
 }
 
@@ -144,7 +145,7 @@ export class Supervisor {
           loop.listening = true
           this.#port = message.port
           resolve()
-        } else if (message.type === 'failed') reject(new StartFault(message.message, message.path))
+        } else if (message.type === 'failed') reject(new StartFault(message.message, message.hindrances))
         else if (message.type === 'log') this.#take(worker, message.batch)
       })
       worker.on('error', (error: Error) => this.#events.log('error', 'a data loop failed', { error: error.stack ?? String(error) }))

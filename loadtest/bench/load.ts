@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { has, output, start } from './child.ts'
 
 /** What a client saw in one timed run. */
@@ -22,7 +22,7 @@ export function findLoad(): Load {
 }
 
 async function wrk(url: string, connections: number, seconds: number): Promise<Run> {
-  const command = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', url]
+  const command = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '--latency', url]
   return readWrk(await output(start('others', command, { stdio: ['ignore', 'pipe', 'inherit'] })))
 }
 
@@ -35,7 +35,7 @@ export function readWrk(text: string): Run {
     requests: Number(requests),
     seconds: milliseconds(length) / 1000,
     p99Ms: milliseconds(p99),
-    fault: faults.length === 0 ? undefined : faults.map((line) => line.trim()).join('; '),
+    fault: Number(requests) > 0 ? faults.map((line) => line.trim()).join('; ') || undefined : 'no answer at all',
   }
 }
 
@@ -46,7 +46,7 @@ function milliseconds(text = ''): number {
 }
 
 async function autocannon(url: string, connections: number, seconds: number): Promise<Run> {
-  const file = createRequire(import.meta.url).resolve('autocannon')
+  const file = fileURLToPath(import.meta.resolve('autocannon'))
   const command = [
     process.execPath,
     file,
@@ -64,12 +64,14 @@ async function autocannon(url: string, connections: number, seconds: number): Pr
 /** Reads what autocannon prints with `--json`. */
 export function readAutocannon(text: string): Run {
   const { requests, duration, latency, non2xx, errors, timeouts } = JSON.parse(text) as Cannon
-  const bad = non2xx + errors + timeouts > 0
+  const bad = non2xx + errors + timeouts > 0 || requests.total === 0
   return {
     requests: requests.total,
     seconds: duration,
     p99Ms: latency.p99,
-    fault: bad ? `${non2xx} answers other than 2xx, ${errors} errors, ${timeouts} timeouts` : undefined,
+    fault: bad
+      ? `${requests.total} answers, ${non2xx} of them other than 2xx, ${errors} errors, ${timeouts} timeouts`
+      : undefined,
   }
 }
 

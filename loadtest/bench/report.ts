@@ -1,6 +1,9 @@
 import { against, type Sample, type Series } from './measure.ts'
 import { median, spread } from './stats.ts'
 
+/** A peer that uses less of its core than this is not what limits the measurement. */
+const LIMITED = 0.9
+
 const head = ['', 'req/s', 'spread', '× floor', '× naive', 'CPU µs/req', 'core', 'p99 ms', 'peak MiB']
 
 /** The table of one fan-out, a line per peer. */
@@ -12,21 +15,41 @@ export function table(all: readonly Series[]): string {
   return lines.map((line) => line.map((cell, column) => pad(cell, widths[column]!, column)).join('  ')).join('\n')
 }
 
-/** The verdict on the goal: whether it is met, and a sentence to say so. */
+/**
+ * The verdict on the goal: whether it is met, and a sentence to say so.
+ *
+ * Where the client or the origin was the limit, all peers make the same req/s: then CPU time per request decides.
+ */
 export function judge(all: readonly Series[], goal: number): { readonly met: boolean; readonly says: string } {
   const find = (name: string) => all.find((series) => series.name === name && series.fanout === 3)
   const [gateway, floor] = [find('gateway'), find('floor')]
   if (gateway === undefined || floor === undefined) {
     return { met: true, says: 'The goal is not judged: it needs gateway and floor at fan-out 3.' }
   }
-  const reached = against(gateway, floor)
+  const rate = against(gateway, floor)
   const cpu = median(figures(floor, 'cpuMicros')) / median(figures(gateway, 'cpuMicros'))
+  const reached = limitedElsewhere(floor) ? cpu : rate
+  if (Number.isNaN(reached))
+    return { met: false, says: 'At fan-out 3 no run of gateway and floor counts: nothing to judge.' }
   const met = reached >= goal
-  const byCpu = Number.isNaN(cpu) ? '' : ` (${cpu.toFixed(2)} by CPU time per request)`
-  return {
-    met,
-    says: `At fan-out 3 the gateway makes ${reached.toFixed(2)} of the floor${byCpu}: ${met ? 'the goal is' : 'below the goal of'} ${goal.toFixed(2)}.`,
-  }
+  const figure = `${fixed(rate, 2)} of the floor in req/s, ${fixed(cpu, 2)} by CPU time per request`
+  const verdict = `${met ? 'the goal of' : 'below the goal of'} ${goal.toFixed(2)}${met ? ' is met' : ''}`
+  const by = limitedElsewhere(floor) ? ', judged by CPU time' : ''
+  return { met, says: `At fan-out 3 the gateway makes ${figure}: ${verdict}${by}.` }
+}
+
+/** Says of each peer that left its core idle that its figure is only a lower bound. */
+export function doubts(all: readonly Series[]): string[] {
+  return all.flatMap((series) => {
+    if (!limitedElsewhere(series)) return []
+    const who = `${series.name} used only ${whole(median(figures(series, 'busy')) * 100)} % of its core`
+    return `${who} at fan-out ${series.fanout}: something else was the limit, so take its req/s as a lower bound.`
+  })
+}
+
+/** Was it something else than the peer's own core that limited it? */
+function limitedElsewhere(series: Series): boolean {
+  return median(figures(series, 'busy')) < LIMITED
 }
 
 function row(series: Series, all: readonly Series[]): string[] {

@@ -1,6 +1,6 @@
 import { namesIn } from './names.ts'
-import type { Find, Source } from './source.ts'
-import { countryOf } from './world.ts'
+import type { Source } from './source.ts'
+import { countryOf, world } from './world.ts'
 
 /**
  * Names of languages, and of countries, in any language, from Intl: `/languages/nob?lang=fr`;
@@ -17,14 +17,17 @@ export const languages: Source = {
   },
 }
 
+/** Names that Intl lacks, such as that of the Sami languages together (smi), in English. */
+const others = new Map(world.flatMap((country) => Object.entries(country.languages)))
+
 function one(code: string, lang: string | null) {
   const names = namesIn(lang, 'language')
-  const name = names.of(code)
+  const name = names.of(code) ?? others.get(code)
   if (name === undefined) return undefined
   return { code, name, ownName: namesIn(code, 'language').of(code) ?? name, lang: names.lang }
 }
 
-const countryNames = (body: unknown): ReturnType<Find> => {
+function countryNames(body: unknown) {
   const { codes, lang } = (body ?? {}) as { codes?: unknown; lang?: unknown }
   if (!Array.isArray(codes)) return undefined
   const names = namesIn(typeof lang === 'string' ? lang : null, 'region')

@@ -17,10 +17,7 @@ const { values: options } = parseArgs({
   options: { seed: { type: 'string', default: '1' }, fault: { type: 'string', multiple: true, default: [] } },
 })
 
-// A Ctrl-C goes to the whole process group: the parent then ends the gateway first, and us after it.
-process.on('SIGINT', () => process.connected || process.exit(0))
-process.on('SIGTERM', () => process.exit(0))
-process.on('disconnect', () => process.exit(0))
+for (const end of ['SIGINT', 'SIGTERM', 'disconnect'] as const) process.on(end, () => process.exit(0))
 
 try {
   const services = await Promise.all(sources.map(start))

@@ -35,7 +35,7 @@ function remains(tree: Node, findings: readonly Finding[]): Pick<Checked, 'good'
 }
 
 function judge(tree: Node): { findings: Finding[]; config?: Config } {
-  const { data, error } = schema.safeParse(plain(tree), { error: words })
+  const { data, error } = schema.safeParse(plain(tree), { error: words, reportInput: true })
   return error === undefined ? { findings: [], config: data } : { findings: findIssues(error.issues, tree) }
 }
 

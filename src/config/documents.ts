@@ -6,33 +6,38 @@ import { matches, rewrite, type Node, type Scalar } from './tree.ts'
 
 /** Opens the files that routes name, each relative to the config file that names it. */
 export function openDocuments(tree: Node, read: Read): Node {
-  return rewrite(tree, (scalar, path) => {
-    if (scalar.faults !== undefined) return scalar
-    if (matches('routes.*.schema', path)) return openSchema(scalar, read)
-    if (matches('routes.*.transform', path)) return openHook(scalar, read)
-    return scalar
+  return rewrite(tree, (node, path) => {
+    if (node.kind === 'scalar' && node.faults !== undefined) return node
+    if (matches('routes.*.schema', path)) return openSchema(node, read)
+    if (matches('routes.*.transform', path)) return openHook(node, read)
+    return undefined
   })
 }
 
-function openSchema(scalar: Scalar, read: Read): Scalar {
-  if (typeof scalar.value !== 'string') return refuse(scalar, 'expected a file such as ./order.schema.json')
-  const file = resolve(dirname(scalar.at.file), scalar.value)
+function openSchema(node: Node, read: Read): Scalar {
+  const path = textOf(node)
+  if (path === undefined) return refuse(node, 'expected a file such as ./order.schema.json')
+  const file = resolve(dirname(node.at.file), path)
   const found = read(file)
-  if ('why' in found) return refuse(scalar, `"${scalar.value}" cannot be read: ${found.why}`)
+  if ('why' in found) return refuse(node, `"${path}" cannot be read: ${found.why}`)
   const content = parsed(found.text)
-  if (content === undefined) return refuse(scalar, `"${scalar.value}" is not JSON`)
-  return { ...scalar, value: { file, content } satisfies Document }
+  if (content === undefined) return refuse(node, `"${path}" is not JSON`)
+  return { kind: 'scalar', at: node.at, value: { file, content } satisfies Document }
 }
 
-function openHook(scalar: Scalar, read: Read): Scalar {
-  const [, path, name] = /^(.+)#([A-Za-z_$][\w$]*)$/.exec(String(scalar.value)) ?? []
+function openHook(node: Node, read: Read): Scalar {
+  const [, path, name] = /^(.+)#([A-Za-z_$][\w$]*)$/.exec(textOf(node) ?? '') ?? []
   if (path === undefined || name === undefined) {
-    return refuse(scalar, 'expected a file and the name of its function, such as ./hooks/profile.ts#shape')
+    return refuse(node, 'expected a file and the name of its function, such as ./hooks/profile.ts#shape')
   }
-  const file = resolve(dirname(scalar.at.file), path)
+  const file = resolve(dirname(node.at.file), path)
   const found = read(file)
-  if ('why' in found) return refuse(scalar, `"${path}" cannot be read: ${found.why}`)
-  return { ...scalar, value: { file, name } satisfies Hook }
+  if ('why' in found) return refuse(node, `"${path}" cannot be read: ${found.why}`)
+  return { kind: 'scalar', at: node.at, value: { file, name } satisfies Hook }
+}
+
+function textOf(node: Node): string | undefined {
+  return node.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined
 }
 
 function parsed(text: string): unknown {
@@ -43,6 +48,6 @@ function parsed(text: string): unknown {
   }
 }
 
-function refuse(scalar: Scalar, fault: string): Scalar {
-  return { ...scalar, faults: [fault] }
+function refuse(node: Node, fault: string): Scalar {
+  return { ...(node.kind === 'scalar' ? node : { kind: 'scalar', at: node.at, value: null }), faults: [fault] }
 }

@@ -26,6 +26,12 @@ export function format({ file, line, column, message }: Fault): string {
   return `${relative('', file)}:${line}:${column}: ${message}`
 }
 
+/** Writes faults, each as a line, and how many they are. */
+export function listing(faults: readonly Fault[]): string {
+  const lines = faults.map((fault) => `${format(fault)}\n`)
+  return `${lines.join('')}oneloop: ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'} in the config\n`
+}
+
 /** Orders faults by place and tells none twice. */
 export function sorted(faults: readonly Fault[]): Fault[] {
   const once = new Map(

@@ -21,7 +21,7 @@ const FILE = /^\$\{file:(.+)\}$/
  * What cannot be put in is a fault of that string, told by its name; a value is never told.
  */
 export function interpolate(tree: Node, around: Surroundings): Node {
-  return rewrite(tree, (scalar) => fill(scalar, around))
+  return rewrite(tree, (node) => (node.kind === 'scalar' ? fill(node, around) : undefined))
 }
 
 function fill(scalar: Scalar, around: Surroundings): Scalar {

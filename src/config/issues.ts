@@ -38,31 +38,32 @@ export function findIssues(issues: readonly Issue[], tree: Node): Finding[] {
 function unfold(issue: Issue, above: Path): Finding[] {
   const path = [...above, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))]
   const fault = (message: string): Finding => ({ path, message, severity: 'fault' })
-  switch (issue.code) {
-    case 'unrecognized_keys': {
-      const messages = issue.message.split('\n')
-      return issue.keys.map((key, index) => ({ ...fault(messages[index] ?? ''), path: [...path, key], on: 'key' }))
-    }
-    case 'invalid_union': {
-      const [branch, ...others] = issue.errors.filter((branch) => !branch.some(isWrongKind))
-      return branch === undefined || others.length > 0
-        ? [fault(issue.message)]
-        : branch.flatMap((one) => unfold(one, path))
-    }
-    case 'invalid_key':
-      return issue.issues.map((one) => ({ ...fault(one.message), on: 'key' }))
-    default:
-      return [fault(issue.message)]
+  if (issue.code === 'unrecognized_keys') {
+    const messages = issue.message.split('\n')
+    return issue.keys.map((key, index) => ({ ...fault(messages[index] ?? ''), path: [...path, key], on: 'key' }))
   }
+  if (issue.code === 'invalid_key') return issue.issues.map((one) => ({ ...fault(one.message), on: 'key' }))
+  if (issue.code !== 'invalid_union') return [fault(issue.message)]
+  const [branch, ...others] = issue.errors.filter((errors) => !errors.some(isWrongKind))
+  if (branch === undefined || others.length > 0) return [fault(issue.message)]
+  return branch.flatMap((one) => (isWrongWord(one) ? fault(issue.message + suggestion(one)) : unfold(one, path)))
 }
 
 /** Whether a branch of a union is of another kind than the value: then nobody meant that branch. */
 function isWrongKind(issue: Issue): boolean {
-  return (
-    issue.path.length === 0 &&
-    (issue.code === 'invalid_type' ||
-      (issue.code === 'invalid_union' && issue.errors.every((branch) => branch.some(isWrongKind))))
-  )
+  if (issue.path.length > 0) return false
+  if (issue.code === 'invalid_value') return typeof issue.input !== 'string'
+  if (issue.code === 'invalid_union') return issue.errors.every((branch) => branch.some(isWrongKind))
+  return issue.code === 'invalid_type'
+}
+
+/** One word of a union is not all that was expected there. */
+function isWrongWord(issue: Issue): boolean {
+  return issue.path.length === 0 && issue.code === 'invalid_value'
+}
+
+function suggestion(issue: Issue): string {
+  return /; did you mean .*/.exec(issue.message)?.[0] ?? ''
 }
 
 function missing(path: Path, tree: Node): Partial<Finding> {

@@ -8,7 +8,7 @@ import { readSources, type Sources } from './include.ts'
 import { interpolate } from './interpolate.ts'
 import { findLater } from './later.ts'
 import type { Config } from './schema.ts'
-import { existing, find, findFaults, place, type Node } from './tree.ts'
+import { existing, find, findFaults, findFilled, placeOf, type Node } from './tree.ts'
 
 /** The names that the operator wrote, faulty or not: a reference to one of them is no unknown name. */
 export interface Declared {
@@ -36,6 +36,8 @@ export interface Loaded {
   readonly warnings: readonly Fault[]
   /** Every file that was read, the config itself among them. */
   readonly files: readonly string[]
+  /** Tells of the place where the operator wrote what a path of the config leads to. */
+  readonly locate: (path: Finding['path'], message: string) => Fault
 }
 
 /** Reads a config file and all that it names. Never rejects: what is wrong is told as faults. */
@@ -45,8 +47,8 @@ export async function load(file: string, options: Options): Promise<Loaded> {
   const read = reader(files)
   const found = read(path)
   if ('text' in found) return { ...judge(found.text, path, read, options), files: [...files] }
-  const fault = { file: path, line: 1, column: 1, message: `cannot be read: ${found.why}` }
-  return { faults: [fault], warnings: [], files: [...files] }
+  const locate = nowhere(path)
+  return { faults: [locate([], `cannot be read: ${found.why}`)], warnings: [], files: [...files], locate }
 }
 
 /** Reads the text of a config as if it lay in `file`. */
@@ -58,21 +60,32 @@ export function parse(text: string, { file, ...options }: Options & { readonly f
 
 function judge(text: string, file: string, read: Read, { env, meaning }: Options): Omit<Loaded, 'files'> {
   const sources = readSources(text, file, { env, read })
-  if (sources.tree === undefined) return { faults: sorted(sources.faults), warnings: sorted(sources.warnings) }
+  const warnings = sorted(sources.warnings)
+  if (sources.tree === undefined) return { faults: sorted(sources.faults), warnings, locate: nowhere(file) }
   const tree = openDocuments(interpolate(sources.tree, { env, read }), read)
   const known = [...findFaults(tree), ...findLater(tree)]
   const { findings, good } = check(tree, known)
   const meant = good === undefined ? [] : (meaning?.(good.config, declare(tree, good.tree, sources)) ?? [])
 
-  const found = [...known, ...findings].map((finding) => locate(tree, finding))
-  const told = (severity: string): Fault[] =>
-    meant.filter((one) => one.severity === severity).map((finding) => locate(good?.tree ?? tree, finding))
-  const faults = sorted([...sources.faults, ...found, ...told('fault')])
-  if (faults.length > 0 || good === undefined) return { faults, warnings: sorted(sources.warnings) }
-  return { config: good.config, faults, warnings: sorted([...sources.warnings, ...told('warning')]) }
+  const kept = good?.tree ?? tree
+  const wrong = (one: Finding): boolean => one.severity === 'fault'
+  const faults = sorted([
+    ...sources.faults,
+    ...[...known, ...findings].map((one) => place(tree, one)),
+    ...meant.filter(wrong).map((one) => place(kept, one)),
+  ])
+  const told = { locate: (path: Finding['path'], message: string) => place(kept, { path, message }) }
+  // A warning of meaning speaks of the whole config: it is told only when that is what was judged.
+  if (faults.length > 0 || good === undefined) return { ...told, faults, warnings }
+  const remarks = meant.filter((one) => !wrong(one)).map((one) => place(kept, one))
+  return { ...told, config: good.config, faults, warnings: sorted([...warnings, ...remarks]) }
 }
 
-/** A warning of meaning speaks of the whole config: it is told only when that is what was judged. */
+/** Where a config that was not read has its faults. */
+function nowhere(file: string): Loaded['locate'] {
+  return (_, message) => ({ file, line: 1, column: 1, message })
+}
+
 function declare(tree: Node, kept: Node, { whole }: Sources): Declared {
   const routes = items(tree)
   const steps = items(kept).map((route) => {
@@ -92,10 +105,17 @@ function names(node: Node | undefined): ReadonlySet<string> {
   return new Set(node?.kind === 'map' ? node.entries.keys() : [])
 }
 
-function locate(tree: Node, { path, message, on }: Finding): Fault {
-  const node = find(tree, existing(tree, path))
-  const written = node?.kind === 'scalar' ? node.written : undefined
-  // What a message shows in quotes may be the value of a variable.
-  const safe = written === undefined ? message : message.replace(/".*"/s, () => JSON.stringify(written))
-  return { ...place(tree, path, on), message: safe }
+function place(tree: Node, { path, message, on }: Pick<Finding, 'path' | 'message' | 'on'>): Fault {
+  const node = find(tree, existing(tree, path)) ?? tree
+  return { ...placeOf(tree, path, on), message: safe(message, node) }
+}
+
+/** What a message quotes may be the value of a variable: then it quotes what was written instead. */
+function safe(message: string, node: Node): string {
+  // Not by pairs: a value may have a quote in it.
+  const quoted = message.split('"').filter((part, index) => index > 0 && part !== '')
+  const shown = findFilled(node).find(({ value, written }) =>
+    quoted.some((part) => String(value).includes(part) && !written.includes(part)),
+  )
+  return shown === undefined ? message : message.replace(/".*"/s, () => JSON.stringify(shown.written))
 }

@@ -40,13 +40,14 @@ const OURS = [
   'upgrade',
 ]
 
-/** The name of a header, read to lower case. */
-export const headerName = z
+const header = z
   .string({ error: 'expected the name of a header' })
-  .regex(TOKEN, { error: 'expected the name of a header: letters, digits and -', abort: true })
-  .toLowerCase()
+  .regex(TOKEN, { error: 'expected the name of a header: letters, digits and -' })
 
-const settable = headerName.refine((header) => !OURS.includes(header), {
+/** The name of a header, read to lower case. */
+export const headerName = header.toLowerCase()
+
+const settable = header.refine((name) => !OURS.includes(name.toLowerCase()), {
   error: 'a header that the gateway writes itself cannot be set',
 })
 
@@ -55,4 +56,13 @@ const headerValue = text.refine((value) => !/[\r\n\0]/.test(value), {
 })
 
 /** Headers to send, by name in lower case. */
-export const headers = z.record(settable, headerValue)
+export const headers = z.record(settable, headerValue).transform((written, context) => {
+  const lower: Record<string, string> = {}
+  for (const [name, value] of Object.entries(written)) {
+    const key = name.toLowerCase()
+    const message = `"${key}" is here already, in other letters`
+    if (Object.hasOwn(lower, key)) context.issues.push({ code: 'custom', input: written, path: [name], message })
+    lower[key] = value
+  }
+  return lower
+})

@@ -37,9 +37,18 @@ export const retry = z.union(
   },
 )
 
-const after = z.union([positive, z.string().regex(/^p\d{1,2}$/)], {
-  error: 'expected a percentile such as p95, or a duration such as 250ms',
-})
+const after = z.union(
+  [
+    positive,
+    z
+      .string()
+      .regex(/^p\d{1,2}$/)
+      .meta({ title: 'percentile', examples: ['p95'] }),
+  ],
+  {
+    error: 'expected a percentile such as p95, or a duration such as 250ms',
+  },
+)
 
 /** When a second attempt races the first: `p95`, a duration, or the details. */
 export const hedge = z.union(

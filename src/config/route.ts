@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 import { headerName, headers, name, stepName, template } from './names.ts'
 import { cache } from './repeat.ts'
-import { methods, only, step } from './step.ts'
+import { methods, only, rule, step } from './step.ts'
 import { positive, short, size, whole } from './units.ts'
 
 /** A JSON file that was read, and where it lies. */
@@ -47,20 +47,23 @@ function wrongSegment(segment: string, last: boolean): string | undefined {
 
 const match = short(
   /^(?<method>\S+)\s+(?<path>\S+)$/,
-  'METHOD /path such as GET /v1/countries/:code',
+  'METHOD /path',
+  'GET /v1/countries/:code',
   z.strictObject({ method: z.enum([...methods, 'ANY']), path }),
 )
 
 const forward = short(
   /^(?<upstream>\S+)(?:\s+(?<path>\/.*))?$/,
-  'upstream /path such as shop /{params.*}',
+  'upstream /path',
+  'shop /{params.*}',
   z.strictObject({ upstream: name, path: z.string().exactOptional() }),
 )
 
 const rate = z.strictObject({
   limit: short(
     /^(?<count>[1-9]\d*)\/(?<per>\S+)$/,
-    'requests per time such as 100/1m',
+    'requests per time',
+    '100/1m',
     z.strictObject({ count: whole(1), per: positive }),
   ).describe('Requests per time, such as 100/1m.'),
   by: z.string().describe('What is counted apart: ip, or a reference such as auth.sub or headers.x-api-key.'),
@@ -138,24 +141,19 @@ const routeKeys = z.strictObject({
 
 /** One route: what it matches, and either the steps that it takes or where it forwards to. */
 export const route = routeKeys
-  .refine((one) => one.steps !== undefined || one.forward !== undefined, {
-    error: 'a route needs "steps" or "forward"',
-    when: () => true,
-  })
-  .refine((one) => one.steps === undefined || one.forward === undefined, {
-    path: ['forward'],
-    error: '"forward" beside "steps": a route has one of them',
-    when: () => true,
-  })
-  .refine((one) => one.response === undefined || one.transform === undefined, {
-    path: ['transform'],
-    error: '"transform" beside "response": a body is made by one of them',
-    when: () => true,
-  })
-  .refine((one) => one.response === undefined || one.forward === undefined, only('response', 'steps'))
-  .refine((one) => one.status === undefined || one.forward === undefined, only('status', 'steps'))
-  .refine((one) => one.transform === undefined || one.forward === undefined, only('transform', 'steps'))
-  .refine((one) => one.schema === undefined || one.forward === undefined, only('schema', 'steps'))
+  .refine((one) => one.steps !== undefined || one.forward !== undefined, rule('a route needs "steps" or "forward"'))
+  .refine(
+    (one) => one.steps === undefined || one.forward === undefined,
+    rule('"forward" beside "steps": a route has one of them', 'forward'),
+  )
+  .refine(
+    (one) => one.response === undefined || one.transform === undefined,
+    rule('"transform" beside "response": one of them makes the body', 'transform'),
+  )
+  .refine((one) => !forwards(one) || one.response === undefined, only('response', 'steps'))
+  .refine((one) => !forwards(one) || one.status === undefined, only('status', 'steps'))
+  .refine((one) => !forwards(one) || one.transform === undefined, only('transform', 'steps'))
+  .refine((one) => !forwards(one) || one.schema === undefined, only('schema', 'steps'))
   .transform(told)
 
 type Written = z.output<typeof routeKeys>
@@ -183,6 +181,10 @@ export type Step = z.output<typeof step>
 
 /** A route of either kind, told apart by `forward`. */
 export type Route = StepsRoute | ForwardRoute
+
+function forwards(one: Written): boolean {
+  return one.forward !== undefined && one.steps === undefined
+}
 
 function told(written: Written): Route {
   const { steps, forward: target, name: given, limits, ...rest } = written

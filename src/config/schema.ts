@@ -59,6 +59,10 @@ const ops = z.strictObject({
 /** The whole config file. Reads what the operator wrote into what the gateway lives by. */
 export const schema = z
   .strictObject({
+    $schema: z
+      .string()
+      .describe('Where an editor finds the JSON Schema of this file; the gateway does not look at it.')
+      .exactOptional(),
     include: z
       .array(z.string())
       .describe('Further files, with * for any name, that add upstreams and routes; relative to this file.')
@@ -92,7 +96,7 @@ export const schema = z
       .min(1, { error: 'expected at least one route' })
       .describe('What the gateway answers; the first route that matches wins.'),
   })
-  .transform(({ include: _, defaults: shared, upstreams, ...rest }) => ({
+  .transform(({ $schema: _, include: __, defaults: shared, upstreams, ...rest }) => ({
     ...rest,
     upstreams: Object.fromEntries(Object.entries(upstreams).map(([key, own]) => [key, complete(own, shared)])),
   }))

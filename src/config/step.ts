@@ -22,11 +22,18 @@ const callDetail = z.strictObject({
   body: template.describe('The JSON body to send, a template; "{body}" sends the client’s as it came.').exactOptional(),
 })
 
-const CALL = 'METHOD upstream /path such as GET countries /countries/{params.code}'
-
-const call = z.union([short(/^(?<method>\S+)\s+(?<upstream>\S+)\s+(?<path>\/.*)$/, CALL, callDetail), callDetail], {
-  error: `expected ${CALL}, or a map with method, upstream, path, query, headers, body`,
-})
+const call = z.union(
+  [
+    short(
+      /^(?<method>\S+)\s+(?<upstream>\S+)\s+(?<path>\/.*)$/,
+      'METHOD upstream /path',
+      'GET countries /countries/{params.code}',
+      callDetail,
+    ),
+    callDetail,
+  ],
+  { error: 'expected METHOD upstream /path, or a map with method, upstream, path, query, headers, body' },
+)
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {
   error: 'expected text, a number, true, false or null',
@@ -45,15 +52,18 @@ const condition = z.union(
   { error: 'expected a reference, or a map of references to values' },
 )
 
+const STATUS = 'expected a status from 200 to 599, or 2xx, 3xx, 4xx, 5xx'
+
 const statuses = z.union(
   [
     whole(200, 599).transform((status) => [status]),
     z
       .string()
-      .regex(/^[2-5]xx$/)
+      .regex(/^[2-5]xx$/, { error: STATUS })
+      .meta({ title: '2xx to 5xx', examples: ['2xx'] })
       .transform((written) => Array.from({ length: 100 }, (_, index) => Number(written[0]) * 100 + index)),
   ],
-  { error: 'expected a status from 200 to 599, or 2xx, 3xx, 4xx, 5xx' },
+  { error: STATUS },
 )
 
 const accept = z.union([statuses, z.array(statuses).transform((lists) => [...new Set(lists.flat())])], {
@@ -92,7 +102,12 @@ export const step = z
   .refine((one) => one.max === undefined || one.each !== undefined, only('max', 'each'))
   .transform((one) => ({ limit: 8, max: 100, ...one }))
 
-/** The fault of a key that means nothing without another; told also when other keys are wrong. */
+/** The fault of a key that means nothing without another. */
 export function only(key: string, needs: string) {
-  return { path: [key], error: `"${key}" means nothing without "${needs}"`, when: () => true }
+  return rule(`"${key}" means nothing without "${needs}"`, key)
+}
+
+/** The fault of keys that do not go together: told of every map, also when some of its keys are wrong. */
+export function rule(error: string, ...path: string[]) {
+  return { error, path, when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null }
 }

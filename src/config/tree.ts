@@ -59,7 +59,7 @@ export function existing(node: Node, path: Path): Path {
 }
 
 /** The place where a fault at a path is told: by default a scalar's own, and a collection's key. */
-export function place(tree: Node, path: Path, on?: 'key' | 'value'): Place {
+export function placeOf(tree: Node, path: Path, on?: 'key' | 'value'): Place {
   const [node, key] = nearest(tree, existing(tree, path))
   return key !== undefined && (on === 'key' || (on === undefined && node.kind !== 'scalar')) ? key : node.at
 }
@@ -78,9 +78,10 @@ export function without(node: Node, paths: readonly Path[]): Node {
   return { ...node, entries: new Map(kept) }
 }
 
-/** The tree with each scalar in place of which `change` gives another value. */
-export function rewrite(node: Node, change: (scalar: Scalar, path: Path) => Node, path: Path = []): Node {
-  if (node.kind === 'scalar') return change(node, path)
+/** The tree with other values where `change` gives them; where it gives none, it is asked about the parts. */
+export function rewrite(node: Node, change: (node: Node, path: Path) => Node | undefined, path: Path = []): Node {
+  const changed = change(node, path)
+  if (changed !== undefined || node.kind === 'scalar') return changed ?? node
   if (node.kind === 'list') {
     return { ...node, items: node.items.map((item, index) => rewrite(item, change, [...path, index])) }
   }
@@ -93,11 +94,22 @@ export function rewrite(node: Node, change: (scalar: Scalar, path: Path) => Node
 /** What is wrong with values of the tree, as far as that is known. */
 export function findFaults(tree: Node): Finding[] {
   const findings: Finding[] = []
-  rewrite(tree, (scalar, path) => {
-    findings.push(...(scalar.faults ?? []).map((message) => ({ path, message, severity: 'fault' }) as const))
-    return scalar
+  rewrite(tree, (node, path) => {
+    const faults = node.kind === 'scalar' ? (node.faults ?? []) : []
+    findings.push(...faults.map((message) => ({ path, message, severity: 'fault' }) as const))
+    return undefined
   })
   return findings
+}
+
+/** The values that variables were put into. */
+export function findFilled(tree: Node): (Scalar & { readonly written: string })[] {
+  const filled: (Scalar & { readonly written: string })[] = []
+  rewrite(tree, (node) => {
+    if (node.kind === 'scalar' && node.written !== undefined) filled.push({ ...node, written: node.written })
+    return undefined
+  })
+  return filled
 }
 
 /** The bare value: plain objects, but for what stands for JSON. */

@@ -7,7 +7,7 @@ const bytes = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
 const LONGEST_MS = 2 ** 31 - 1
 
 /** A duration such as `250ms`, read to milliseconds. */
-export const duration = measured(milliseconds, 'a duration such as 250ms, 2s, 5m').refine((ms) => ms <= LONGEST_MS, {
+export const duration = measured('duration', milliseconds, ['250ms', '2s', '5m']).refine((ms) => ms <= LONGEST_MS, {
   error: 'expected a duration of at most 596h',
 })
 
@@ -15,12 +15,12 @@ export const duration = measured(milliseconds, 'a duration such as 250ms, 2s, 5m
 export const positive = duration.refine((ms) => ms > 0, { error: 'expected a duration longer than 0' })
 
 /** A size such as `64KiB`, read to bytes. */
-export const size = measured(bytes, 'a size such as 64KiB, 1MiB').refine(Number.isSafeInteger, {
+export const size = measured('size', bytes, ['64KiB', '1MiB']).refine(Number.isSafeInteger, {
   error: 'expected a smaller size',
 })
 
 /** A share such as `20%`, read to a fraction from 0 to 1. */
-export const share = measured({ '%': 0.01 }, 'a share such as 20%', (amount) => amount / 100).refine(
+export const share = measured('share', { '%': 1 }, ['20%'], (amount) => amount / 100).refine(
   (fraction) => fraction <= 1,
   { error: 'expected at most 100%' },
 )
@@ -47,11 +47,12 @@ export const text = z
   .transform(String)
 
 /** A short form: the named groups of `pattern` are the keys of the long form, which judges them. */
-export function short<T>(pattern: RegExp, expected: string, long: z.ZodType<T>) {
-  const error = `expected ${expected}`
+export function short<T>(pattern: RegExp, form: string, example: string, long: z.ZodType<T>) {
+  const error = `expected ${form} such as ${example}`
   return z
     .string({ error })
-    .regex(pattern, { error, abort: true })
+    .regex(pattern, { error })
+    .meta({ title: form, examples: [example] })
     .transform((written): unknown => {
       const groups = Object.entries(pattern.exec(written)?.groups ?? {})
       return Object.fromEntries(groups.filter(([, part]) => part !== undefined))
@@ -60,15 +61,17 @@ export function short<T>(pattern: RegExp, expected: string, long: z.ZodType<T>) 
 }
 
 function measured(
+  title: string,
   units: Readonly<Record<string, number>>,
-  expected: string,
+  examples: string[],
   read: (amount: number, unit: number) => number = (amount, unit) => Math.round(amount * unit),
 ) {
   const pattern = new RegExp(`^(\\d{1,12}(?:\\.\\d{1,6})?)(${Object.keys(units).join('|')})$`)
-  const error = `expected ${expected}`
+  const error = `expected a ${title} such as ${examples.join(', ')}`
   return z
     .string({ error })
-    .regex(pattern, { error, abort: true })
+    .regex(pattern, { error })
+    .meta({ title, examples })
     .transform((written) => {
       const [, amount, unit] = pattern.exec(written) as unknown as [string, string, string]
       return read(Number(amount), units[unit] as number)

@@ -10,8 +10,8 @@ export interface Limit {
   readonly max: number
   /** Calls that may wait for a permit. */
   readonly queue: number
-  /** How long each may wait, in ms. */
-  readonly wait: number
+  /** How long each may wait, in ms; unwritten, a burst may wait longer than a standing queue. */
+  readonly wait?: number
 }
 
 /** Where an upstream listens: what a URL says, without a slash at the end of the path. */
@@ -22,15 +22,18 @@ export interface Endpoint {
 
 const URL_EXPECTED = 'expected a URL such as http://127.0.0.1:4101'
 
-const endpoint = z.string({ error: URL_EXPECTED }).transform((written, context): Endpoint => {
-  const url = URL.parse(written)
-  const wrong = url === null ? URL_EXPECTED : wrongUrl(url, written)
-  if (url !== null && wrong === undefined) {
-    return { origin: `${url.protocol}//${url.host}`, path: url.pathname.replace(/\/+$/, '') }
-  }
-  context.issues.push({ code: 'custom', input: written, message: wrong ?? URL_EXPECTED })
-  return z.NEVER
-})
+const endpoint = z
+  .string({ error: URL_EXPECTED })
+  .meta({ title: 'URL', pattern: '^(https?|srv)://' })
+  .transform((written, context): Endpoint => {
+    const url = URL.parse(written)
+    const wrong = url === null ? URL_EXPECTED : wrongUrl(url, written)
+    if (url !== null && wrong === undefined) {
+      return { origin: `${url.protocol}//${url.host}`, path: url.pathname.replace(/\/+$/, '') }
+    }
+    context.issues.push({ code: 'custom', input: written, message: wrong ?? URL_EXPECTED })
+    return z.NEVER
+  })
 
 function wrongUrl(url: URL, written: string): string | undefined {
   if (!['http:', 'https:', 'srv:'].includes(url.protocol)) return 'expected a URL of http or https'
@@ -52,7 +55,7 @@ const limit = z.union(
       max: whole(1).describe('Most calls at once; default: connections × endpoints.').exactOptional(),
       queue: whole(0).describe('Most calls that wait for a permit; default: 10 × max.').exactOptional(),
       wait: duration
-        .describe('How long a call waits for a permit before it is refused; default: 20ms.')
+        .describe('How long a call waits for a permit before it is refused; default: 20ms, for a queue younger than 500ms as long as that.')
         .exactOptional(),
     }),
   ],
@@ -84,7 +87,7 @@ const settings = {
   connections: whole(1).describe('Most connections to one endpoint.').prefault(128),
   limit: limit
     .describe(
-      'Most calls under way at once: a number, or { max, queue, wait }, or adaptive. Default: as many as there are connections; 10 times as many may wait, each for 20ms.',
+      'Most calls under way at once: a number, or { max, queue, wait }, or adaptive. Default: as many as there are connections; 10 times as many may wait.',
     )
     .exactOptional(),
   headers: headers
@@ -115,9 +118,6 @@ export const upstream = z.strictObject({
   ...unfilled(settings),
 })
 
-/** An upstream with every value it lives by. */
-export type Upstream = ReturnType<typeof complete>
-
 /** Fills what an upstream leaves unsaid. */
 export function complete(own: z.output<typeof upstream>, shared: z.output<typeof defaults>) {
   const merged = { ...shared, ...own, headers: { ...shared.headers, ...own.headers } }
@@ -126,7 +126,7 @@ export function complete(own: z.output<typeof upstream>, shared: z.output<typeof
 }
 
 function limited(written: z.output<typeof limit> | undefined, most: number): Limit {
-  const filled = { adaptive: false, max: most, wait: 20, ...written }
+  const filled = { adaptive: false, max: most, ...written }
   return { queue: 10 * filled.max, ...filled }
 }
 

@@ -1,4 +1,4 @@
-import { LineCounter, parseDocument } from 'yaml'
+import { LineCounter, parseDocument, type YAMLError } from 'yaml'
 
 import type { Fault, Place } from './fault.ts'
 import { convert } from './convert.ts'
@@ -15,11 +15,15 @@ export function readYaml(text: string, file: string): { tree?: Node; faults: Fau
   const [error] = [...document.errors, ...document.warnings]
   if (error !== undefined) {
     const place = at(error.pos[0])
-    return { faults: [{ ...place, message: `YAML: ${error.message}${hint(text, place.line)}` }] }
+    return { faults: [{ ...place, message: `YAML: ${wordsOf(error)}${hint(text, place.line)}` }] }
   }
   const faults: Fault[] = []
   const tree = convert(document.contents, at, (place, message) => faults.push({ ...place, message }))
   return { tree, faults }
+}
+
+function wordsOf({ code, message }: YAMLError): string {
+  return code === 'RESOURCE_EXHAUSTION' ? 'nested too deep' : message
 }
 
 function hint(text: string, line: number): string {

@@ -186,15 +186,18 @@ function compileHeaders(spec: CallSpec, names: Names, decode: 'json' | 'text') {
       if (typeof bound === 'string') headers.push(name, bound)
       else if (bound !== null) return bound
     }
-    // Last, so that calls can be compared without what differs in each (see identityOf).
+    // Last, so that calls can be compared without what differs in each (see sameCall).
     headers.push('traceparent', traceparent(state.input.trace), 'x-request-id', state.input.requestId)
     return headers
   }
 }
 
-/** What two calls to one upstream have in common when they are the same call. */
-export function identityOf(call: Call): string {
-  return `${call.path}\n${call.headers.slice(0, -4).join('\n')}`
+/** Whether two calls to one upstream are the same call: all is the same but the fields that differ in each. */
+export function sameCall(one: Call, other: Call): boolean {
+  const { length } = one.headers
+  if (one.path !== other.path || length !== other.headers.length) return false
+  for (let i = 0; i < length - 4; i++) if (one.headers[i] !== other.headers[i]) return false
+  return true
 }
 
 function compileBody(template: Template, names: Names): (state: State) => Uint8Array | Failure {

@@ -73,7 +73,6 @@ class Compiler {
   readonly #places: ReadonlyMap<string, number>
   /** For each step, which it reads from. */
   readonly #needs: Set<number>[]
-  readonly #sharings = new Map<string, number>()
 
   constructor(route: RouteSpec, given: Given) {
     this.#route = route
@@ -84,7 +83,8 @@ class Compiler {
   }
 
   compile(): Plan | null {
-    const drafts = this.#entries.map(([name, spec], place) => this.#step(name, spec, place))
+    const sharing = this.#sharings()
+    const drafts = this.#entries.map(([name, spec], place) => this.#step(name, spec, place, sharing[place] ?? null))
     const merge = this.#given.transform ?? this.#at(['response'], () => respondWith(this.#response(), this.#names(null)))
     const needs = this.#needs.map((set) => [...set])
     for (const cycle of findCycles(needs)) this.#tellCycle(cycle)
@@ -101,7 +101,7 @@ class Compiler {
 
   #readsBody = false
 
-  #step(name: string, spec: StepSpec, place: number): Draft | null {
+  #step(name: string, spec: StepSpec, place: number, sharing: number | null): Draft | null {
     const { call } = spec
     const upstream = this.#given.upstream(call.upstream, spec)
     if (upstream === undefined) {
@@ -126,7 +126,7 @@ class Compiler {
       optional: spec.optional,
       fallback: spec.fallback === undefined ? null : jsonOf(spec.fallback),
       decode: spec.decode,
-      sharing: this.#sharing(spec),
+      sharing,
       timeoutMs: spec.timeout ?? this.#given.timeoutMs(call.upstream),
     }
   }
@@ -143,13 +143,18 @@ class Compiler {
     }
   }
 
-  /** Calls can be shared by steps that agree in all but the call itself, and only if making them is safe. */
-  #sharing({ call, timeout, accept, decode }: StepSpec): number | null {
-    if (!['GET', 'HEAD', 'OPTIONS'].includes(call.method) || call.body !== undefined) return null
-    const key = JSON.stringify([call.upstream, call.method, timeout, accept, decode])
-    const sharing = this.#sharings.get(key) ?? this.#sharings.size
-    this.#sharings.set(key, sharing)
-    return sharing
+  /** Steps can share a call if they agree in all but the call itself, and only if making it is safe. */
+  #sharings(): (number | null)[] {
+    const keyOf = (spec: StepSpec): string | null => {
+      const { call, timeout, accept, decode } = spec
+      if (!['GET', 'HEAD', 'OPTIONS'].includes(call.method) || call.body !== undefined) return null
+      return JSON.stringify([call.upstream, call.method, timeout, accept, decode])
+    }
+    const keys = this.#entries.map(([, step]) => keyOf(step))
+    return keys.map((key, place) => {
+      const alone = keys.indexOf(key) === keys.lastIndexOf(key) && this.#entries[place]?.[1].each === undefined
+      return key === null || alone ? null : keys.indexOf(key)
+    })
   }
 
   #response(): Template {

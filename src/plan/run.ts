@@ -1,7 +1,7 @@
 import type { Call, Outcome } from '../call/call.ts'
 import { type Failure, failure } from '../call/failure.ts'
 import type { Scope } from '../call/scope.ts'
-import { identityOf } from './bind.ts'
+import { sameCall } from './bind.ts'
 import { type Missing, missingOf, worst } from './missing.ts'
 import { type Part, answered, listed, without } from './part.ts'
 import type { Each, Input, Plan, State, Step } from './plan.ts'
@@ -28,6 +28,14 @@ export function run(plan: Plan, input: Input, scope: Scope): Promise<Ended> {
   return new Promise((resolve) => new Run(plan, input, scope, resolve).start())
 }
 
+/** A call that was made, and those made before to the same path. */
+interface Made {
+  readonly call: Call
+  readonly sharing: number
+  readonly outcome: Promise<Outcome>
+  readonly before: Made | undefined
+}
+
 class Run implements State {
   readonly input: Input
   readonly parts: (Part | undefined)[]
@@ -39,8 +47,8 @@ class Run implements State {
   readonly #spans: Span[]
   /** For each step, how many of those it needs are not in yet. */
   readonly #awaits: number[]
-  /** Calls that were made, so that the same call twice is one. */
-  readonly #made = new Map<string, Promise<Outcome>>()
+  /** Calls that were made and that another step may want to make too, by path. */
+  #made: Map<string, Made> | null = null
   #left: number
   #done = false
 
@@ -84,12 +92,15 @@ class Run implements State {
 
   #call(step: Step, call: Call): Promise<Outcome> {
     if (step.sharing === null) return step.upstream(call, this.#scope)
-    const key = `${step.sharing} ${identityOf(call)}`
-    const made = this.#made.get(key)
-    if (made !== undefined) return made
-    const making = step.upstream(call, this.#scope)
-    this.#made.set(key, making)
-    return making
+    this.#made ??= new Map()
+    let made = this.#made.get(call.path)
+    // The paths are mostly different; where one is the same and the rest is not, all there were so far are kept.
+    for (; made !== undefined; made = made.before) {
+      if (made.sharing === step.sharing && sameCall(made.call, call)) return made.outcome
+    }
+    const outcome = step.upstream(call, this.#scope)
+    this.#made.set(call.path, { call, sharing: step.sharing, outcome, before: this.#made.get(call.path) })
+    return outcome
   }
 
   async #callEach(step: Step, each: Each): Promise<Part> {

@@ -77,7 +77,8 @@ function responseFor(status: number, headers: Fields, body: string | Uint8Array)
   return new Response(empty ? null : (body as ConstructorParameters<typeof Response>[0]), init)
 }
 
-function mergeFailure(error: unknown): Failure {
+/** Makes a failure of what was thrown while the body was made. */
+export function mergeFailure(error: unknown): Failure {
   if (error instanceof MergeEnded) return error.failure
   return failure('transform_error', error instanceof Error ? (error.stack ?? error.message) : String(error))
 }

@@ -27,16 +27,12 @@ const byCode: Readonly<Record<string, FailureName>> = {
   HOSTNAME_MISMATCH: 'tls_certificate_error',
   INVALID_CA: 'tls_certificate_error',
   INVALID_PURPOSE: 'tls_certificate_error',
-  // The end of a chunked body that never came.
-  HPE_INVALID_EOF_STATE: 'http_response_incomplete',
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'http_response_incomplete',
   UND_ERR_HEADERS_OVERFLOW: 'http_response_header_section_size',
   // undici asserts where a peer breaks the protocol: status 099 and an unasked 101 come so.
   ERR_ASSERTION: 'http_protocol_error',
 }
 
 const byPrefix: readonly (readonly [string, FailureName])[] = [
-  ['HPE_', 'http_protocol_error'],
   ['CERT_', 'tls_certificate_error'],
   ['CRL_', 'tls_certificate_error'],
   ['ERR_SSL_', 'tls_protocol_error'],
@@ -53,6 +49,12 @@ export function classify(error: Error & { code?: string }, begun: boolean): Fail
 
 function nameOf(error: Error & { code?: string }, begun: boolean): FailureName {
   const code = error.code ?? ''
+  // undici leaves the parser's errors without a code; of their texts only this one is about a body that broke off.
+  if (error.name === 'HTTPParserError') {
+    return error.message.includes('Invalid EOF state') ? 'http_response_incomplete' : 'http_protocol_error'
+  }
+  // Also how undici tells of any fault in a head that has a length, since none of its body has come then.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return begun ? 'http_response_incomplete' : 'http_protocol_error'
   if (code === 'UND_ERR_SOCKET') {
     if (error.message === 'bad upgrade') return 'http_upgrade_failed'
     return error.message === 'bad response' ? 'http_protocol_error' : 'connection_terminated'

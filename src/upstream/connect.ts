@@ -45,7 +45,7 @@ function refuseOtherVersions(socket: Socket): void {
   const complete = parser.onHeadersComplete
   parser.onHeadersComplete = function (this: Parser, status, upgrade, keepAlive) {
     if (this.llhttp.llhttp_get_http_major(this.ptr) === 1) return complete.call(this, status, upgrade, keepAlive)
-    socket.destroy(Object.assign(new Error('the reply is not of HTTP/1'), { code: 'HPE_INVALID_VERSION' }))
+    socket.destroy(new errors.HTTPParserError('the reply is not of HTTP/1'))
     return -1
   }
 }

@@ -9,11 +9,11 @@ const maxDigits = 1000
 const S = {
   bad: 0, value: 1, first: 2, key: 3, firstKey: 4, colon: 5, after: 6,
   string: 7, escape: 8, hex1: 9, hex2: 10, hex3: 11, hex4: 12,
-  keyString: 13, keyEscape: 14, keyHex1: 15, keyHex2: 16, keyHex3: 17, keyHex4: 18,
-  minus: 19, zero: 20, int: 21, point: 22, fraction: 23, exp: 24, expSign: 25, expDigits: 26, words: 27,
+  keyStart: 27, keyPlain: 28, keyString: 13, keyEscape: 14, keyHex1: 15, keyHex2: 16, keyHex3: 17, keyHex4: 18,
+  minus: 19, zero: 20, int: 21, point: 22, fraction: 23, exp: 24, expSign: 25, expDigits: 26, words: 29,
   // Not states but steps that take more than a change of state.
   openObject: 64, openArray: 65, closeObject: 66, closeArray: 67, comma: 68,
-  openKey: 69, closeKey: 70, keyEscaped: 71, keyHexDigit: 72,
+  openKey: 69, closeKey: 70, keyEscaped: 71, keyHexDigit: 72, keyUnderscore: 73, otherKeyEscape: 74,
 } as const
 
 const table = transitions()
@@ -40,12 +40,13 @@ export class JsonCheck {
   push(bytes: Uint8Array): boolean {
     let state = this.#state
     for (let i = 0; i < bytes.length && state !== S.bad; i++) {
-      // Runs are skipped in loops of their own: most bytes stand in strings, and a change of state costs three times.
-      if (state === S.string) i = endOfText(bytes, i)
-      else if (state === S.keyString) i = this.#spell(bytes, i)
-      else if (state >= S.int) i = this.#countDigits(bytes, i)
-      if (i === bytes.length) break
-      const byte = bytes[i] as number
+      let byte = bytes[i] as number
+      // Runs are skipped in a loop of their own: most bytes stand in strings, and a change of state costs three times.
+      if (state === S.string || state === S.keyPlain) {
+        while (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c) byte = bytes[++i] as number
+        if (i >= bytes.length) break
+      } else if (state >= S.int && state <= S.expDigits) this.#digits++
+      else if (state === S.keyString) this.#spell(byte)
       const next = table[(state << 8) | byte] as number
       state = next < 64 ? next : this.#step(next, byte)
     }
@@ -61,22 +62,9 @@ export class JsonCheck {
     return whole && this.#open.length === 0
   }
 
-  #spell(bytes: Uint8Array, from: number): number {
-    const end = endOfText(bytes, from)
-    for (let i = from; i < end && this.#spelled !== -1; i++) this.#spellOne(bytes[i] as number)
-    return end
-  }
-
-  #spellOne(code: number): void {
-    this.#spelled = code === proto[this.#spelled] ? this.#spelled + 1 : -1
-  }
-
-  #countDigits(bytes: Uint8Array, from: number): number {
-    let i = from
-    while (i < bytes.length && (bytes[i] as number) >= 0x30 && (bytes[i] as number) <= 0x39) i++
-    this.#digits += i - from
-    // One digit is left to the table, which knows where a digit may stand.
-    return i > from ? i - 1 : i
+  #spell(code: number): void {
+    // The byte that ends the key belongs to it no longer.
+    if (code !== 0x22 && code !== 0x5c) this.#spelled = code === proto[this.#spelled] ? this.#spelled + 1 : -1
   }
 
   #step(step: number, byte: number): number {
@@ -95,9 +83,15 @@ export class JsonCheck {
         return this.#open.length === 0 ? S.bad : this.#open.at(-1) === true ? S.key : S.value
       case S.openKey:
         this.#spelled = 0
+        return S.keyStart
+      case S.keyUnderscore:
+        this.#spelled = 1
         return S.keyString
       case S.closeKey:
         return this.#spelled === proto.length ? S.bad : S.colon
+      case S.otherKeyEscape:
+        this.#spelled = -1
+        return S.keyEscape
       case S.keyHexDigit:
         return this.#hexDigit(byte)
       default:
@@ -111,7 +105,7 @@ export class JsonCheck {
     this.#code = (this.#codeDigits === 0 ? 0 : this.#code << 4) | hexValue(byte)
     this.#codeDigits = (this.#codeDigits + 1) % 4
     if (this.#codeDigits !== 0) return S.keyHex1 + this.#codeDigits
-    this.#spellOne(this.#code)
+    this.#spelled = this.#code === proto[this.#spelled] ? this.#spelled + 1 : -1
     return S.keyString
   }
 }
@@ -120,15 +114,6 @@ export class JsonCheck {
 export function isJson(bytes: Uint8Array): boolean {
   const check = new JsonCheck()
   return check.push(bytes) && check.end() && isUtf8(bytes)
-}
-
-function endOfText(bytes: Uint8Array, from: number): number {
-  let i = from
-  for (; i < bytes.length; i++) {
-    const byte = bytes[i] as number
-    if (byte === 0x22 || byte === 0x5c || byte < 0x20) break
-  }
-  return i
 }
 
 function hexValue(byte: number): number {
@@ -160,8 +145,14 @@ function transitions(): Uint8Array {
   for (const state of [S.hex1, S.hex2, S.hex3]) on([state], hex, state + 1)
   on([S.hex4], hex, S.string)
   on([S.key, S.firstKey], '"', S.openKey)
+  // Only a key that begins so can be the one that is refused; any other needs no second look.
+  for (let byte = 0x20; byte < 0x100; byte++) made[(S.keyStart << 8) | byte] = S.keyPlain
+  for (let byte = 0x20; byte < 0x100; byte++) made[(S.keyString << 8) | byte] = S.keyString
+  on([S.keyStart], '_', S.keyUnderscore)
+  on([S.keyStart, S.keyPlain], '"', S.colon)
   on([S.keyString], '"', S.closeKey)
-  on([S.keyString], '\\', S.keyEscape)
+  on([S.keyStart, S.keyString], '\\', S.keyEscape)
+  on([S.keyPlain], '\\', S.otherKeyEscape)
   on([S.keyEscape], '"\\/bfnrt', S.keyEscaped)
   on([S.keyEscape], 'u', S.keyHex1)
   on([S.keyHex1, S.keyHex2, S.keyHex3, S.keyHex4], hex, S.keyHexDigit)

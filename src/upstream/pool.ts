@@ -7,7 +7,7 @@ import type { Wheel } from '../call/wheel.ts'
 import { classify, judgeHead } from './classify.ts'
 import { connector } from './connect.ts'
 import { contentCoding, decode } from './decode.ts'
-import { JsonCheck } from './json.ts'
+import { JsonCheck, isJson } from './json.ts'
 
 /** What bounds the wire to one endpoint. */
 export interface PoolOptions {
@@ -92,6 +92,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
+    // With an Upgrade field undici refuses it; without one it would wait for a reply that will never come.
+    if (status === 101) return this.#refuse(failure('http_upgrade_failed'))
     if (status < 200) {
       if (++this.#interim > maxInterim) this.#refuse(failure('http_protocol_error', 'too many interim responses'))
       return
@@ -136,11 +138,9 @@ class Attempt implements Dispatcher.DispatchHandler {
   async #undoCoding(coding: string, body: Uint8Array): Promise<void> {
     const plain = await decode(coding, body, this.#options.maxBodyBytes)
     if (plain === null) return this.#settle(failure('http_response_content_coding', `content coding ${coding}`))
-    if (this.#call.decode === 'json' && !this.#options.trusted) {
-      this.#json = new JsonCheck()
-      this.#json.push(plain)
-    }
-    this.#settle(this.#judge(plain))
+    const judged = this.#judge(plain)
+    const unchecked = judged.ok && this.#call.decode === 'json' && !this.#options.trusted && plain.length > 0
+    this.#settle(unchecked && !isJson(plain) ? notJson : judged)
   }
 
   #judge(body: Uint8Array): Outcome {

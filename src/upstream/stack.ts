@@ -45,7 +45,7 @@ export interface Stack {
 export function stack(options: UpstreamOptions, wheel: Wheel, meter: CallMeter): Stack {
   const now = (): number => wheel.now()
   const { max, queue, wait } = options.limit
-  const permits = limit(new Limiter({ max, queue, waitMs: wait }), now)
+  const permits = limit(new Limiter({ max, queue, waitMs: wait }), wheel)
   const loads = options.endpoints.map(() => new Load())
   const wires = options.endpoints.map((endpoint) => wire(endpoint, options, wheel, meter))
 

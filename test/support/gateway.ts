@@ -4,7 +4,7 @@ import { format } from '../../src/config/fault.ts'
 import { parse } from '../../src/config/load.ts'
 import { gateway } from '../../src/gateway.ts'
 import { meaning } from '../../src/meaning.ts'
-import { listen } from '../../src/server/listen.ts'
+import { type Listening, listen } from '../../src/server/listen.ts'
 import { Instruments } from '../../src/telemetry/instruments.ts'
 import { type Line, Sparing } from '../../src/telemetry/log.ts'
 import { seriesOf } from '../../src/telemetry/meters.ts'
@@ -19,12 +19,17 @@ export interface TestGateway {
   read(name: string, attributes: Readonly<Record<string, string>>): number
   /** Waits until nothing is under way: no request, no call, no alarm. Fails by the test's own timeout. */
   idle(): Promise<void>
+  /** Drains it, as SIGTERM does in the end. Gives the number of requests that were cut. */
+  drain: Listening['drain']
   close(): Promise<void>
 }
 
-/** Starts a gateway from the `upstreams` and `routes` of a config, written as YAML; it ends with `await using`. */
-export async function startGateway(yaml: string): Promise<TestGateway & AsyncDisposable> {
-  const text = `listen: { host: 127.0.0.1, port: 0 }\n${yaml}`
+/**
+ * Starts a gateway from the `upstreams` and `routes` of a config, written as YAML; it ends with `await using`. What
+ * else is to stand in `listen` is given beside it: `limits: { url: 1KiB }`.
+ */
+export async function startGateway(yaml: string, more = ''): Promise<TestGateway & AsyncDisposable> {
+  const text = `listen: { host: 127.0.0.1, port: 0, ${more} }\n${yaml}`
   const loaded = parse(text, { file: resolve('test/gateway.yaml'), env: process.env, meaning })
   if (loaded.config === undefined) throw new Error(loaded.faults.map(format).join('\n'))
   const { config } = loaded
@@ -64,6 +69,7 @@ export async function startGateway(yaml: string): Promise<TestGateway & AsyncDis
     async idle() {
       while (active() > 0) await new Promise((done) => setImmediate(done))
     },
+    drain: (quietMs, withinMs) => listening.drain(quietMs, withinMs),
     close,
     [Symbol.asyncDispose]: close,
   }

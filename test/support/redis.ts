@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type Socket, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
+import { killWithUs } from './guard.ts'
 
 /** A redis-server that runs for a test. */
 export interface Redis {
@@ -55,19 +56,6 @@ async function tryPort(port: number, options: readonly string[]): Promise<Redis 
     await gone
   }
   return { url: `redis://127.0.0.1:${port}`, port, pid, stop }
-}
-
-/**
- * Starts a shell that kills the given process as soon as this one is no more, even by SIGKILL:
- * then the kernel closes the pipe on which the shell waits.
- */
-function killWithUs(pid: number): ChildProcess {
-  const script = 'read -r _; kill -9 "$1"'
-  // Detached: a Ctrl-C must not end the guard before what it guards.
-  const guard = spawn('sh', ['-c', script, 'sh', `${pid}`], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
-  guard.unref()
-  ;(guard.stdin as unknown as Socket).unref()
-  return guard
 }
 
 async function freePort(): Promise<number> {
