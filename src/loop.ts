@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Wheel } from './call/wheel.ts'
 import type { Config } from './config/schema.ts'
@@ -38,6 +39,7 @@ const routes = config.routes.map(({ name }) => name)
 const instruments = new Instruments(seriesOf(routes, Object.keys(config.upstreams)), buffer)
 const wheel = new Wheel()
 const log = new LogQueue((batch) => tell({ type: 'log', batch }))
+let cutting = false
 
 try {
   const made = await gateway(config, { wheel, instruments, log: new Sparing(log, () => wheel.now()) })
@@ -48,13 +50,24 @@ try {
 } catch (error) {
   const hindrances = error instanceof BuildFault ? error.hindrances : []
   tell({ type: 'failed', message: error instanceof Error ? error.message : String(error), hindrances })
-  port.close()
+  end()
 }
 
 async function obey(message: ToLoop, listening: Listening, destroy: () => Promise<void>): Promise<void> {
   if (message.type === 'log-taken') return log.taken()
+  if (message.type === 'cut') cutting = true
   const cut = message.type === 'cut' ? listening.cut() : await listening.drain(message.quietMs, message.withinMs)
+  // A drain that was overtaken finds nothing left, and must not say that nothing was cut.
+  if (cutting && message.type === 'drain') return
   await destroy()
+  // Sockets close at the end of a turn of the loop: what they served is counted and logged then.
+  await setTimeout(0)
+  log.flush()
   tell({ type: 'drained', cut })
-  port?.close()
+  end()
+}
+
+/** Ends this thread, not the process. By force: what a transform holds open must not keep it. */
+function end(): void {
+  process.exit()
 }

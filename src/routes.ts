@@ -17,8 +17,6 @@ import { paramsOf } from './server/match.ts'
 export interface Parts {
   readonly config: Config
   upstream(name: string, step: { readonly timeout?: number | undefined }): Upstream | undefined
-  /** All names of upstreams that were written. */
-  readonly upstreams: readonly string[]
   /** All upstream names that were written, also those whose description is faulty. */
   readonly upstreams: readonly string[]
   /** All step names that were written for the route, also those whose description is faulty. */
@@ -66,7 +64,7 @@ class Teller {
       return make()
     } catch (error) {
       if (!(error instanceof TemplateFault)) throw error
-      this.tell({ path, message: error.message, severity: 'fault' })
+      this.tell(...error.faults.map((fault) => ({ ...fault, path: [...path, ...fault.path], severity: 'fault' as const })))
       return null
     }
   }
@@ -93,9 +91,15 @@ function steps(route: StepsRoute, parts: Parts, teller: Teller): Compiled | null
     const message = `no step "${response.from[i]}"${suggest(response.from[i] as string, parts.declared)}`
     if (place === undefined) teller.tell({ path: ['headers', 'response', 'from', i], message, severity: 'fault' })
   })
-  const rules = rulesOf(response, names, ['headers', 'response', 'set'], teller)
+  let { readsBody = false } = plan ?? {}
+  const step: Names['step'] = (ref) => {
+    readsBody ||= ref.root === 'body'
+    return names.step(ref)
+  }
+  const rules = rulesOf(response, { ...names, step }, ['headers', 'response', 'set'], teller)
   const changes = rules.set.length > 0 || rules.remove.size > 0 || from.length > 0
-  return plan && { kind: 'steps', plan, rules: changes ? rules : null, from: from.filter((place) => place !== undefined) }
+  const places = from.filter((place) => place !== undefined)
+  return plan && { kind: 'steps', plan: { ...plan, readsBody }, rules: changes ? rules : null, from: places }
 }
 
 /** Gives each call the fields of its upstream and of the route, its own last. */
@@ -105,8 +109,9 @@ function withHeaders(route: StepsRoute, set: Record<string, string>, config: Con
     // What stands at an upstream is text, in which a brace is a brace.
     const literal = Object.entries(upstream).map(([field, value]) => [field, value.replace(/[{}]/g, '$&$&')])
     const shared = { ...Object.fromEntries(literal), ...set } as Record<string, string>
-    for (const field of route.headers.request.remove) delete shared[field]
-    return [name, { ...step, call: { ...step.call, headers: { ...shared, ...step.call.headers } } }]
+    const without = route.headers.request.remove
+    for (const field of without) delete shared[field]
+    return [name, { ...step, call: { ...step.call, headers: { ...shared, ...step.call.headers }, without } }]
   })
   return Object.fromEntries(entries)
 }
@@ -163,7 +168,7 @@ function namesOf(route: Route, declared: readonly string[]): Names {
   return {
     steps: declared,
     params: paramsOf(route.match.path),
-    inEach: false,
+    item: null,
     suggest,
     step({ root }) {
       const place = written.indexOf(root)

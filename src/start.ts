@@ -8,6 +8,9 @@ import { StartFault, Supervisor } from './supervisor.ts'
 // A terminal sends Ctrl-C to the process and its parent, which may pass it on: that is one wish, not two.
 const secondSignalMs = 500
 
+// Long enough for a reader that reads at all.
+const lastLinesMs = 1_000
+
 /** Runs the gateway until it is told to stop. Gives the exit status. */
 export async function start(config: Config, loaded: Loaded): Promise<number> {
   const writer = logWriter()
@@ -17,6 +20,7 @@ export async function start(config: Config, loaded: Loaded): Promise<number> {
     status: () => ({ ...supervisor.status(), series: supervisor.read().filter(({ value }) => value !== 0) }),
   })
   const { host, port } = config.ops
+  const stopped = untilStopped(supervisor, writer, config.listen.drain)
   let ops
   try {
     // First, so that health can be asked from the start: not ready, but alive.
@@ -30,10 +34,13 @@ export async function start(config: Config, loaded: Loaded): Promise<number> {
   const status = supervisor.status()
   writer.log('info', 'listening', { address: `http://${config.listen.host}:${status.port}`, loops: status.loops.length })
   writer.log('info', 'ops', { address: `http://${host}:${ops.port}` })
-  const cut = await untilStopped(supervisor, writer, config.listen.drain)
+  const cut = await stopped
   ops.close()
   writer.log(cut === 0 ? 'info' : 'warn', 'stopped', { cut })
-  return cut === 0 ? 0 : 1
+  const exitStatus = cut === 0 ? 0 : 1
+  // What is left of the log is waited for, but somebody may have stopped reading it.
+  setTimeout(() => process.exit(exitStatus), lastLinesMs).unref()
+  return exitStatus
 }
 
 /** Waits for signals: the first drains, a second ends at once. Gives the number of requests that were cut. */
@@ -41,6 +48,8 @@ function untilStopped(supervisor: Supervisor, writer: LogWriter, drainMs: number
   return new Promise((resolve, reject) => {
     let firstAt: number | null = null
     const onSignal = (signal: NodeJS.Signals): void => {
+      // Nobody is served yet.
+      if (supervisor.status().state === 'starting') process.exit(0)
       const now = performance.now()
       if (firstAt !== null) {
         if (now - firstAt < secondSignalMs) return

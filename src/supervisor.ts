@@ -6,7 +6,7 @@ import type { Hindrance } from './gateway.ts'
 import type { FromLoop, LoopData, ToLoop } from './loop.ts'
 import { Instruments } from './telemetry/instruments.ts'
 import type { Batch } from './telemetry/log.ts'
-import { isGauge, seriesOf } from './telemetry/meters.ts'
+import { isActiveRequests, isGauge, seriesOf } from './telemetry/meters.ts'
 
 /** What the supervisor tells of what happens; the messages are for the log. */
 export interface Events {
@@ -123,7 +123,7 @@ export class Supervisor {
     return cut
   }
 
-  /** Stops at once. Gives the number of requests that were cut, of the loops that can still say so. */
+  /** Stops at once. Gives the number of requests that were cut. */
   async cut(): Promise<number> {
     this.#state = 'stopped'
     const counts = await Promise.all(this.#loops.map((loop) => this.#end(loop, { type: 'cut' })))
@@ -184,11 +184,12 @@ export class Supervisor {
     const { worker } = loop
     if (worker === null) return Promise.resolve(0)
     return new Promise((resolve) => {
-      let cut = 0
+      let cut: number | null = null
       worker.on('message', (answer: FromLoop) => {
         if (answer.type === 'drained') cut = answer.cut
       })
-      worker.once('exit', () => resolve(cut))
+      // The gauges of a loop that could not say so are as it left them.
+      worker.once('exit', () => resolve(cut ?? loop.instruments.sum(isActiveRequests)))
       worker.postMessage(message)
       // A loop that is stuck will not hear of it.
       const deadline = message.type === 'drain' ? message.withinMs + 1_000 : 1_000

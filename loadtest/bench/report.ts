@@ -43,7 +43,7 @@ export function doubts(all: readonly Series[]): string[] {
   return all.flatMap((series) => {
     if (!limitedElsewhere(series)) return []
     const who = `${series.name} used only ${whole(median(figures(series, 'busy')) * 100)} % of its core`
-    return `${who} at fan-out ${series.fanout}: something else was the limit, so take its req/s as a lower bound.`
+    return `${who} at fan-out ${series.fanout}: client, origin or another program was the limit, so take its req/s as a lower bound.`
   })
 }
 

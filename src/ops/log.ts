@@ -8,17 +8,42 @@ export interface LogWriter {
   lines(batch: Batch): void
 }
 
-/** Makes the one writer of a process's log. */
+// What a reader that has stalled may leave waiting.
+const maxWaitingBytes = 1024 * 1024
+
+/**
+ * Makes the one writer of a process's log. A reader that stalls or goes away stops nothing: what does not fit is
+ * dropped, and counted in a line of its own once there is room.
+ */
 export function logWriter(): LogWriter {
-  const logger = pino({ base: null, timestamp: false, formatters: { level: (label) => ({ level: label }) } })
+  const { stdout } = process
+  let dropped = 0
+  const hasRoom = (): boolean => stdout.writableLength <= maxWaitingBytes
+  const write = (line: string): void => {
+    if (hasRoom()) stdout.write(line)
+    else dropped++
+  }
+  // Not pino's own way to stdout: that waits until a line is written, and this loop with it.
+  const options = { base: null, timestamp: false, formatters: { level: (label: string) => ({ level: label }) } } as const
+  const logger = pino(options, { write })
   const now = (): string => new Date().toISOString()
+  const tellDropped = (): void => {
+    if (dropped === 0 || !hasRoom()) return
+    const told = { time: now(), dropped }
+    dropped = 0
+    logger.warn(told, 'log lines were dropped')
+  }
+  stdout.on('drain', tellDropped)
+  // Unheard, the error that nobody reads any more would end the process.
+  stdout.on('error', () => {})
   return {
     log: (level, message, fields = {}) => logger[level]({ time: now(), ...fields }, message),
-    lines({ lines, dropped }) {
-      for (const { level, message, fields, at } of lines) {
+    lines(batch) {
+      for (const { level, message, fields, at } of batch.lines) {
         logger[level]({ time: new Date(at).toISOString(), ...fields }, message)
       }
-      if (dropped > 0) logger.warn({ time: now(), dropped }, 'log lines were dropped')
+      dropped += batch.dropped
+      tellDropped()
     },
   }
 }

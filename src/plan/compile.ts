@@ -4,7 +4,7 @@ import { type Condition, compileRuns } from './condition.ts'
 import { findCycles, longestChain } from './graph.ts'
 import { jsonOf } from './out.ts'
 import type { Each, Merge, Plan, Step, Template } from './plan.ts'
-import { type Names, isFromClient, loneRef, reader } from './read.ts'
+import { type Names, giverOf, loneRef, reader } from './read.ts'
 import { type Ref, TemplateFault } from './reference.ts'
 import { respondWith } from './respond.ts'
 
@@ -73,6 +73,7 @@ class Compiler {
   readonly #places: ReadonlyMap<string, number>
   /** For each step, which it reads from. */
   readonly #needs: Set<number>[]
+  readonly #warned = new Set<string>()
 
   constructor(route: RouteSpec, given: Given) {
     this.#route = route
@@ -109,11 +110,13 @@ class Compiler {
       this.#tell(['steps', name, 'call', 'upstream'], `no upstream "${call.upstream}"${near}`)
     }
     const names = this.#names(place)
-    const within = { ...names, inEach: spec.each !== undefined }
-    const bind = this.#at(['steps', name, 'call'], () => compileBind(call, within, accepting(spec.accept), spec.decode))
     const each = spec.each === undefined ? null : this.#at(['steps', name, 'each'], () => this.#each(spec, names))
-    const when = this.#at(['steps', name, 'when'], () => compileRuns(spec.when, undefined, names))
-    const unless = this.#at(['steps', name, 'unless'], () => compileRuns(undefined, spec.unless, names))
+    const within = { ...names, item: spec.each === undefined ? null : (each?.from ?? 'reply') }
+    const bind = this.#at(['steps', name, 'call'], () => compileBind(call, within, accepting(spec.accept), spec.decode))
+    // A condition holds or does not hold also where a reply is missing: there is nothing to warn of.
+    const tests = this.#names(place, false)
+    const when = this.#at(['steps', name, 'when'], () => compileRuns(spec.when, undefined, tests))
+    const unless = this.#at(['steps', name, 'unless'], () => compileRuns(undefined, spec.unless, tests))
     if (upstream === undefined || bind === null || when === null || unless === null) return null
     return {
       name,
@@ -139,7 +142,7 @@ class Compiler {
       limit,
       max,
       text: ref.text,
-      from: isFromClient(ref) ? 'client' : 'reply',
+      from: giverOf(ref, names),
     }
   }
 
@@ -161,31 +164,33 @@ class Compiler {
     return this.#route.response ?? new Map(this.#entries.map(([name]) => [name, `{${name}}`]))
   }
 
-  /** The names that a template may use, noting for the step at `place` what it reads from. */
-  #names(place: number | null): Names {
+  /** The names that a template may use, noting for the step at `place` what it reads from, and warning of it. */
+  #names(place: number | null, warns = true): Names {
     return {
       steps: this.#given.declared,
       params: this.#given.params,
-      inEach: false,
+      item: null,
       suggest: (word, among) => this.#given.suggest(word, among),
       step: (ref) => {
         if (ref.root === 'body') this.#readsBody = true
         const other = this.#places.get(ref.root)
-        if (place !== null && other !== undefined) this.#note(place, other, ref)
+        if (place !== null && other !== undefined) {
+          this.#needs[place]?.add(other)
+          if (warns) this.#warnOfOptional(place, other, ref)
+        }
         // A step whose own description is faulty is still a step: one fault should not look like two.
         return other ?? (this.#given.declared.includes(ref.root) ? -1 : undefined)
       },
     }
   }
 
-  #note(place: number, other: number, ref: Ref): void {
-    const needs = this.#needs[place] as Set<number>
-    const first = !needs.has(other)
-    needs.add(other)
+  #warnOfOptional(place: number, other: number, ref: Ref): void {
     const [name, step] = this.#entries[place] as [string, StepSpec]
     const [source, read] = this.#entries[other] as [string, StepSpec]
     const safe = ref.fallback !== null || ref.optional || read.fallback !== undefined
-    if (!first || step.optional || !read.optional || safe) return
+    const once = `${name} ${source}`
+    if (step.optional || !read.optional || safe || this.#warned.has(once)) return
+    this.#warned.add(once)
     const message = `step "${name}" is required but reads from "${source}", which is optional: give a default, {${ref.text}|…}`
     this.#tell(['steps', name], message, 'warning')
   }
@@ -210,7 +215,7 @@ class Compiler {
       return make()
     } catch (error) {
       if (!(error instanceof TemplateFault)) throw error
-      this.#tell(path, error.message)
+      for (const fault of error.faults) this.#tell([...path, ...fault.path], fault.message)
       return null
     }
   }

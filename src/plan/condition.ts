@@ -1,5 +1,6 @@
 import type { State } from './plan.ts'
 import { type Names, isFromClient, loneRef, reader } from './read.ts'
+import { makeAll } from './reference.ts'
 
 type Scalar = string | number | boolean | null
 
@@ -23,18 +24,22 @@ function compileCondition(condition: Condition, names: Names): (state: State) =>
     const read = reader(loneRef(condition), names, true)
     return (state) => isTrue(read(state))
   }
-  const tests = Object.entries(condition).map(([written, wanted]) => {
-    const ref = loneRef(written)
-    const read = reader(ref, names, true)
-    const values = Array.isArray(wanted) ? (wanted as readonly Scalar[]) : [wanted as Scalar]
-    // A client can only send text, so `1` in the config must match its "1".
-    const same = isFromClient(ref) ? sameText : Object.is
-    return (state: State) => {
-      const value = read(state) ?? null
-      return values.some((one) => same(value, one))
-    }
-  })
+  const tests = makeAll<((state: State) => boolean)[]>(
+    Object.entries(condition).map(([written, wanted]) => [[written], () => compileTest(written, wanted, names)]),
+  )
   return (state) => tests.every((test) => test(state))
+}
+
+function compileTest(written: string, wanted: Scalar | readonly Scalar[], names: Names): (state: State) => boolean {
+  const ref = loneRef(written)
+  const read = reader(ref, names, true)
+  const values = Array.isArray(wanted) ? (wanted as readonly Scalar[]) : [wanted as Scalar]
+  // A client can only send text, so `1` in the config must match its "1".
+  const same = isFromClient(ref) ? sameText : Object.is
+  return (state) => {
+    const value = read(state) ?? null
+    return values.some((one) => same(value, one))
+  }
 }
 
 function sameText(value: unknown, wanted: Scalar): boolean {

@@ -33,6 +33,8 @@ const severity = [504, 502, 503]
 /** Chooses the worst cause: 504 before 502 before 503 before 4xx. */
 export function worst(missing: readonly Missing[]): Missing | null {
   const rank = ({ failure }: Missing): number => {
+    // That a reply lacked what a call needs follows from that reply's own failure, and is no cause beside it.
+    if (failure.error === 'bind_missing' && failure.from === 'reply') return severity.length + 1
     const at = severity.indexOf(statusOf(failure))
     return at === -1 ? severity.length : at
   }

@@ -12,8 +12,8 @@ export interface Names {
   readonly steps: readonly string[]
   /** The parameters of the route's path. */
   readonly params: readonly string[]
-  /** Whether `{item}` and `{index}` mean something here. */
-  readonly inEach: boolean
+  /** Who gives the items of an each, or null where `{item}` and `{index}` mean nothing. */
+  readonly item: 'client' | 'reply' | null
   /** Words a suggestion for a near miss, or gives ''. */
   suggest(word: string, among: readonly string[]): string
 }
@@ -21,9 +21,14 @@ export interface Names {
 /** The names that are not steps. */
 export const clientRoots: readonly string[] = ['params', 'query', 'headers', 'cookies', 'body', 'auth']
 
-/** Whether a value that is absent here was for the client to give. */
+/** Whether a value is the client's own. */
 export function isFromClient(ref: Ref): boolean {
   return clientRoots.includes(ref.root)
+}
+
+/** Tells who was to give a value that is absent. */
+export function giverOf(ref: Ref, names: Names): 'client' | 'reply' {
+  return isFromClient(ref) || (ref.root === 'item' && names.item === 'client') ? 'client' : 'reply'
 }
 
 /** Makes the reader of a reference. A default is text, or in JSON (`asJson`) what it means as JSON. */
@@ -49,8 +54,10 @@ function withoutDefault(ref: Ref, names: Names): Read {
   if (ref.meta !== null) throw new TemplateFault(`@${ref.meta} is of a step's reply, and "${ref.root}" is not a step`)
   const { root, path } = ref
   if (root === 'item' || root === 'index') {
-    if (!names.inEach) throw new TemplateFault(`{${ref.text}} means something only within an each`)
-    return root === 'index' ? (state) => state.index : (state) => valueAt(state.item, path)
+    if (names.item === null) throw new TemplateFault(`{${ref.text}} means something only within an each`)
+    if (root === 'item') return (state) => valueAt(state.item, path)
+    if (path.length > 0) throw new TemplateFault(`{${ref.text}} has no parts: an index is a number`)
+    return (state) => state.index
   }
   if (root === 'body') return (state) => valueAt(state.input.body, path)
   if (root === 'auth') throw new TemplateFault('auth is not yet supported')
@@ -59,12 +66,18 @@ function withoutDefault(ref: Ref, names: Names): Read {
 }
 
 function ofStep({ meta, path, text }: Ref, place: number): Read {
-  if (meta === 'status') return (state) => state.parts[place]?.status
+  if (meta === 'status') {
+    if (path.length > 0) throw new TemplateFault(`{${text}} has no parts: a status is a number`)
+    return (state) => state.parts[place]?.status
+  }
   if (meta === null) return (state) => valueAt(state.parts[place]?.value(), path)
   const [name, ...more] = path
   if (name === undefined || more.length > 0) throw new TemplateFault(`{${text}} must name one header field`)
+  const lower = name.toLowerCase()
   return (state) => {
-    const field = state.parts[place]?.headers?.[name.toLowerCase()]
+    const headers = state.parts[place]?.headers
+    if (headers === undefined || !Object.hasOwn(headers, lower)) return undefined
+    const field = headers[lower]
     return typeof field === 'object' ? field.join(', ') : field
   }
 }

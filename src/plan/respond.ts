@@ -53,7 +53,10 @@ function headersOf(input: Input): TransformInput['headers'] {
 function endedWith(scope: Scope, made: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const watcher = (why: FailureName): void => reject(new MergeEnded(why))
-    scope.watch(watcher)
+    // Past its deadline a request is answered with what arrived in time, and the transform is still to see that: but
+    // it must be done with it at once.
+    if (scope.ended === null) scope.watch(watcher)
+    else setImmediate(() => scope.watch(watcher))
     Promise.resolve(made)
       .finally(() => scope.unwatch(watcher))
       .then(resolve, reject)

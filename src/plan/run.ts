@@ -91,6 +91,8 @@ class Run implements State {
   }
 
   #call(step: Step, call: Call): Promise<Outcome> {
+    // What cannot be sent any more is no call: nobody should count it as one.
+    if (this.#scope.ended !== null) return Promise.resolve(failure(this.#scope.ended))
     if (step.sharing === null) return step.upstream(call, this.#scope)
     this.#made ??= new Map()
     let made = this.#made.get(call.path)
@@ -108,19 +110,22 @@ class Run implements State {
     if (!Array.isArray(items)) return this.#without(step, notAnArray(each))
     if (items.length > each.max) return this.#without(step, tooMany(each, items.length))
     const outcomes: Outcome[] = []
+    const { promise: failed, resolve: fail } = Promise.withResolvers<void>()
     let next = 0
     let stopped = false
     const worker = async (): Promise<void> => {
-      while (next < items.length && !stopped) {
+      while (next < items.length && !stopped && !this.#done) {
         const index = next++
         const call = step.bind({ input: this.input, parts: this.parts, item: items[index], index })
         const outcome = 'ok' in call ? call : await this.#call(step, call)
         outcomes[index] = outcome
-        // One failed item fails a required step, so the rest would be called for nothing.
-        if (!outcome.ok && !step.optional) stopped = true
+        if (outcome.ok || step.optional) continue
+        // One failed item fails a required step at once: the rest would be called, or waited for, in vain.
+        stopped = true
+        fail()
       }
     }
-    await Promise.all(Array.from({ length: Math.min(each.limit, items.length) }, worker))
+    await Promise.race([failed, Promise.all(Array.from({ length: Math.min(each.limit, items.length) }, worker))])
     return this.#listed(step, outcomes)
   }
 

@@ -1,6 +1,6 @@
 import type { State, Template } from './plan.ts'
-import { type Names, type Read, loneRef, lone, reader } from './read.ts'
-import { type Ref, TemplateFault, parseText } from './reference.ts'
+import { type Names, type Read, giverOf, loneRef, lone, reader } from './read.ts'
+import { type Piece, type Ref, TemplateFault, makeAll, parseText } from './reference.ts'
 import { type Out, jsonOf } from './out.ts'
 
 /** A template, compiled: it can be written out as JSON or give its value. */
@@ -22,8 +22,17 @@ export interface Node {
 export function compileTemplate(template: Template, names: Names, omits = false): Node {
   if (typeof template === 'string') return compileString(template, names, omits)
   if (template instanceof Map) return compileMap(template as ReadonlyMap<string, Template>, names, omits)
-  if (Array.isArray(template)) return arrayOf(template.map((one: Template) => compileTemplate(one, names, omits)))
+  if (Array.isArray(template)) return arrayOf(compileList(template as readonly Template[], [], names, omits))
   return fixed(template)
+}
+
+function compileList(
+  list: readonly Template[],
+  path: readonly string[],
+  names: Names,
+  omits: boolean,
+): readonly Node[] {
+  return makeAll<Node[]>(list.map((one, i) => [[...path, i], () => compileTemplate(one, names, omits)]))
 }
 
 function fixed(value: unknown): Node {
@@ -36,18 +45,24 @@ function compileString(text: string, names: Names, omits: boolean): Node {
   const ref = lone(pieces)
   if (ref !== null) return refNode(ref, names, omits)
   if (pieces.every((piece) => typeof piece === 'string')) return fixed(pieces.join(''))
-  const reads = pieces.map((piece) => (typeof piece === 'string' ? () => piece : reader(piece, names, false)))
-  return computed((state) => textOf(reads, state), omits)
+  return computed(textReader(pieces, names, omits), true)
 }
 
-function textOf(reads: readonly Read[], state: State): string | undefined {
-  let text = ''
-  for (const read of reads) {
-    const value = read(state) ?? undefined
-    if (value === undefined) return undefined
-    text += typeof value === 'string' ? value : jsonOf(value)
+/** Reads a text: null when a value in it is null or absent, undefined when its key is to be left out for that. */
+function textReader(pieces: readonly Piece[], names: Names, omits: boolean): Read {
+  const parts = pieces.map((piece) => {
+    if (typeof piece === 'string') return { read: () => piece, without: null }
+    return { read: reader(piece, names, false), without: omits || piece.optional ? undefined : null }
+  })
+  return (state) => {
+    let text = ''
+    for (const { read, without } of parts) {
+      const value = read(state) ?? null
+      if (value === null) return without
+      text += typeof value === 'string' ? value : jsonOf(value)
+    }
+    return text
   }
-  return text
 }
 
 function refNode(ref: Ref, names: Names, omits: boolean): Node {
@@ -82,7 +97,9 @@ function arrayOf(items: readonly Node[]): Node {
 function compileMap(map: ReadonlyMap<string, Template>, names: Names, omits: boolean): Node {
   const special = [...map.keys()].find((key) => key.startsWith('$'))
   if (special !== undefined) return compileSpecial(special, map, names, omits)
-  const entries = [...map].map(([key, one]) => ({ key, node: compileTemplate(one, names, omits) }))
+  const compile = (one: Template) => (): Node => compileTemplate(one, names, omits)
+  const nodes = makeAll<Node[]>([...map].map(([key, one]) => [[key], compile(one)]))
+  const entries = [...map.keys()].map((key, i) => ({ key, node: nodes[i] as Node }))
   const keys = entries.map(({ key }) => `${JSON.stringify(key)}:`)
   const write: Node['write'] = (state, out) => {
     let before = '{'
@@ -98,7 +115,7 @@ function compileMap(map: ReadonlyMap<string, Template>, names: Names, omits: boo
     const kept = entries.filter(({ node }) => node.leaves?.(state) !== true)
     return new Map(kept.map(({ key, node }) => [key, node.value(state) ?? null]))
   }
-  return settled({ value, write }, entries.map(({ node }) => node))
+  return settled({ value, write }, nodes)
 }
 
 /** A node whose parts are all fixed is fixed as a whole. */
@@ -115,20 +132,24 @@ function compileSpecial(word: string, map: ReadonlyMap<string, Template>, names:
   const of = map.get(word)
   if (word === '$each') return each(of, map.get('as'), names, omits)
   if (!Array.isArray(of)) throw new TemplateFault(`${word} needs a list`)
-  const nodes = of.map((one: Template) => compileTemplate(one, names, omits))
+  const nodes = compileList(of as readonly Template[], [word], names, omits)
   return word === '$concat' ? concat(nodes) : spread(nodes)
 }
 
 function each(array: Template | undefined, as: Template | undefined, names: Names, omits: boolean): Node {
   if (typeof array !== 'string') throw new TemplateFault('$each needs one reference to an array')
   if (as === undefined) throw new TemplateFault('$each needs "as": what to make of each item')
-  const read = reader(loneRef(array), names, true)
-  const node = compileTemplate(as, { ...names, inEach: true }, omits)
+  const [ref] = makeAll([[['$each'], () => loneRef(array)]])
+  const [read, node] = makeAll([
+    [['$each'], () => reader(ref, names, true)],
+    [['as'], () => compileTemplate(as, { ...names, item: giverOf(ref, names) }, omits)],
+  ])
   const states = (state: State): State[] | null => {
     const items = read(state)
     return Array.isArray(items) ? items.map((item: unknown, index) => ({ ...state, item, index })) : null
   }
   return {
+    ...((omits || ref.optional) && { leaves: (state) => read(state) === undefined }),
     value: (state) => states(state)?.map((one) => node.value(one) ?? null) ?? null,
     write(state, out) {
       const all = states(state)

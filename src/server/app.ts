@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Context, Hono } from 'hono'
 import { type Match, matches, methodsOf } from './match.ts'
 import { idOf } from './enter.ts'
+import { methodOf } from './method.ts'
 import { refusalProblem } from './problem.ts'
 import { responseOf } from './respond.ts'
 
@@ -21,27 +22,11 @@ export interface Served extends Match {
 
 type App = Hono<{ Bindings: Peer }>
 
-// Hono would take the body off what a HEAD is answered with, and its length too. So a HEAD goes through it as the
-// GET that it is, and node:http, which knows better, leaves the body out.
-const heads = new WeakSet<IncomingMessage>()
-
-/** Has a HEAD request pass for the GET that it asks about. */
-export function passHeadAsGet(incoming: IncomingMessage): void {
-  if (incoming.method !== 'HEAD') return
-  heads.add(incoming)
-  incoming.method = 'GET'
-}
-
-/** The method that the client sent. */
-export function methodOf(incoming: IncomingMessage): string {
-  return incoming.method === 'GET' && heads.has(incoming) ? 'HEAD' : (incoming.method ?? 'GET')
-}
-
 /** Makes the app of all routes: the first that matches in the order given serves; 404 and 405 when none does. */
 export function app(routes: readonly Served[]): App {
   // The guard has brought the path into normal form: it must not be taken apart a second time by other rules.
   const made: App = new Hono<{ Bindings: Peer }>({ getPath: (_, options) => pathOf((options as { env: Peer }).env.incoming) })
-  for (const [path, group] of byPath(routes)) made.all(path, handler(path, group))
+  for (const { path, group } of byPath(routes)) made.all(path, handler(path, group))
   made.notFound((c) => notFound(c.env.incoming, routes))
   made.onError((error) => {
     throw error
@@ -55,12 +40,13 @@ function pathOf({ url = '' }: IncomingMessage): string {
 }
 
 /** Routes with the same path share a handler, so that one match is all that a request needs. */
-function byPath(routes: readonly Served[]): Map<string, Served[]> {
-  const groups = new Map<string, Served[]>()
+function byPath(routes: readonly Served[]): { path: string; group: Served[] }[] {
+  const groups: { path: string; group: Served[] }[] = []
   for (const route of routes) {
-    const group = groups.get(route.path)
-    if (group === undefined) groups.set(route.path, [route])
-    else group.push(route)
+    const last = groups.at(-1)
+    // Only neighbours: a route that stands between two of the same path comes before the second.
+    if (last?.path === route.path) last.group.push(route)
+    else groups.push({ path: route.path, group: [route] })
   }
   return groups
 }

@@ -10,6 +10,11 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
+/** Lets a client send its body that waits for our word. HTTP/1.0 has no such word. */
+export function sayContinue({ headers, httpVersion }: IncomingMessage, outgoing: ServerResponse): void {
+  if (headers.expect !== undefined && httpVersion === '1.1') outgoing.writeContinue()
+}
+
 /**
  * Gathers a request's body, up to `maxBytes`; null when the client left before it was whole. A body that says of
  * itself that it is too large is refused before a byte of it is read.
@@ -21,7 +26,7 @@ export function readBody(
   wheel: Wheel,
 ): Promise<Uint8Array | Refusal | null> {
   if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) return Promise.resolve(tooLarge(maxBytes))
-  if (incoming.headers.expect !== undefined) outgoing.writeContinue()
+  sayContinue(incoming, outgoing)
   return new Promise((resolve) => {
     const chunks: Uint8Array[] = []
     let size = 0

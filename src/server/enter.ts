@@ -5,6 +5,7 @@ import { type Trace, randomHex, traceOf } from '../call/trace.ts'
 import type { Wheel } from '../call/wheel.ts'
 import type { Sparing } from '../telemetry/log.ts'
 import type { RequestMeter, RequestResult } from '../telemetry/meters.ts'
+import { methodOf } from './method.ts'
 
 /** What all requests of a route have in common when they enter. */
 export interface Entrance {
@@ -19,7 +20,7 @@ export interface Entrance {
 export interface Exchange {
   readonly id: string
   readonly trace: Trace
-  readonly scope: Scope
+  scope: Scope
   /** What the request came to, once that is known. */
   result: RequestResult | null
   /** Whether we have broken off the response ourselves. */
@@ -37,11 +38,16 @@ export function idOf(incoming: IncomingMessage): string {
 }
 
 /**
- * Opens the scope of a request: it ends after the route's budget, or when the client leaves. When the response is
- * over the request is counted once and the scope closed, so that nothing outlives it.
+ * Opens the scope of a request: it ends after the budget, or when the client leaves. When the response is over the
+ * request is counted once and the scope closed, so that nothing outlives it.
  */
-export function enter(incoming: IncomingMessage, outgoing: ServerResponse, entrance: Entrance): Exchange {
-  const { wheel, budgetMs, meter } = entrance
+export function enter(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  entrance: Entrance,
+  budgetMs = entrance.budgetMs,
+): Exchange {
+  const { wheel, meter } = entrance
   const exchange: Exchange = {
     id: idOf(incoming),
     trace: traceOf(incoming.headers['traceparent'] as string | undefined),
@@ -69,9 +75,10 @@ export function decide(exchange: Exchange, step: string, failure: Failure): void
   Object.assign(exchange.notes, { step, status, detail: failure.detail, receivedStatus: failure.reply?.status })
 }
 
-function tell({ route, log }: Entrance, exchange: Exchange, { method, url }: IncomingMessage, reason: string): void {
+function tell({ route, log }: Entrance, exchange: Exchange, incoming: IncomingMessage, reason: string): void {
   // The query may hold what is nobody's business; the path is needed to find the request again.
-  const path = url?.split('?', 1)[0]
-  const { id, trace, notes } = exchange
-  log.write(reason, 'request failed', { reason, route, method, path, requestId: id, traceId: trace.traceId, ...notes })
+  const path = incoming.url?.split('?', 1)[0]
+  const { id: requestId, trace, notes } = exchange
+  const about = { route, method: methodOf(incoming), path, requestId, traceId: trace.traceId }
+  log.write(reason, 'request failed', { reason, ...about, ...notes })
 }

@@ -23,7 +23,8 @@ export function applyRules(fields: Fields, rules: FieldRules, state: State): voi
 /** Copies what of a reply's header is for the client: all but what belongs to the connection it came on. */
 export function endToEnd(headers: ReplyHeaders): Fields {
   const named = connectionOptions(headers['connection']?.toString())
-  const kept: Fields = {}
+  // Without a prototype: an upstream may call a field `__proto__`.
+  const kept = Object.create(null) as Fields
   for (const name of Object.keys(headers)) {
     const value = headers[name]
     if (value === undefined || hopByHop.has(name) || named.includes(name)) continue

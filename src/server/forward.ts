@@ -5,11 +5,11 @@ import type { Failure } from '../call/failure.ts'
 import { connectionOptions, hopByHop } from '../call/headers.ts'
 import { traceparent } from '../call/trace.ts'
 import type { Wheel } from '../call/wheel.ts'
-import { hasBody, tooLarge } from './body.ts'
+import { hasBody, sayContinue, tooLarge } from './body.ts'
 import { type Exchange, decide } from './enter.ts'
 import { type Fields, endToEnd } from './fields.ts'
-import { methodOf } from './app.ts'
 import type { Forwarded } from './forwarded.ts'
+import { methodOf } from './method.ts'
 import type { Refusal } from './problem.ts'
 
 /** How a forward route passes requests on. */
@@ -47,7 +47,10 @@ export async function forward(
     body: hasBody(incoming) ? body.stream(incoming, outgoing) : null,
     accept: () => true,
     decode: 'raw',
-    sink: sinkTo(outgoing, idle, (reply) => headersOf.response(reply)),
+    sink: sinkTo(outgoing, idle, (reply) => {
+      reply['x-request-id'] = exchange.id
+      headersOf.response(reply)
+    }),
   }
   const outcome = await upstream(call, exchange.scope)
   idle.stop()
@@ -84,7 +87,7 @@ class Upload {
 
   // Node would close the client's connection with its request: the pipe keeps what undici ends apart from it.
   stream(incoming: IncomingMessage, outgoing: ServerResponse): PassThrough {
-    if (incoming.headers.expect !== undefined) outgoing.writeContinue()
+    sayContinue(incoming, outgoing)
     incoming.on('data', (chunk: Uint8Array) => {
       this.#idle.touch()
       this.#size += chunk.length
@@ -96,7 +99,8 @@ class Upload {
 
 function requestFields(incoming: IncomingMessage, exchange: Exchange, forwarded: Forwarded): Fields {
   const named = connectionOptions(incoming.headers.connection)
-  const fields: Fields = {}
+  // Without a prototype: a client may call a field `constructor`.
+  const fields = Object.create(null) as Fields
   const { rawHeaders } = incoming
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] as string).toLowerCase()

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { BlockList, isIPv6 } from 'node:net'
+import { BlockList, isIP, isIPv6 } from 'node:net'
 
 /** What is told to upstreams of the client: `for`, `host` and `proto` (RFC 7239 and the fields it replaces). */
 export type Forwarded = (incoming: IncomingMessage) => string[]
@@ -18,7 +18,8 @@ export function forwardedBy(trustedProxies: readonly string[]): Forwarded {
   }
   return ({ headers, socket }) => {
     const peer = plainAddress(socket.remoteAddress ?? 'unknown')
-    const believed = trusted.check(peer, isIPv6(peer) ? 'ipv6' : 'ipv4')
+    // A client that has left already has no address any more.
+    const believed = isIP(peer) !== 0 && trusted.check(peer, isIPv6(peer) ? 'ipv6' : 'ipv4')
     const before = (name: string): string | undefined => (believed ? headers[name]?.toString() : undefined)
     const host = headers.host ?? ''
     const proto = 'encrypted' in socket ? 'https' : 'http'
@@ -32,6 +33,12 @@ export function forwardedBy(trustedProxies: readonly string[]): Forwarded {
       before('x-forwarded-proto') ?? proto,
       'forwarded',
       joined(before('forwarded'), `for=${node};host="${host}";proto=${proto}`),
+      'x-real-ip',
+      before('x-real-ip') ?? peer,
+      ...['x-forwarded-port', 'x-forwarded-prefix'].flatMap((name) => {
+        const value = before(name)
+        return value === undefined ? [] : [name, value]
+      }),
     ]
   }
 }

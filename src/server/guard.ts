@@ -13,6 +13,8 @@ export interface HeadLimits {
 // A client that could have these dropped on the way would decide what upstreams believe.
 const protectedFields = /^(?:authorization|cookie|host|content-length|transfer-encoding|forwarded|x-forwarded-.*|cache-control)$/
 const authority = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
+// Nearly all requests name the same host: it is looked at once.
+let lastAuthority = ''
 
 /**
  * Refuses a request that two programs on its way could read differently, and brings its target into normal form
@@ -30,8 +32,12 @@ function guardHead({ url = '', rawHeaders, method = '', headers }: IncomingMessa
     return { status: 501, detail: `method ${method} is not supported`, headers: { allow: methods.join(', ') } }
   }
   if (headers.connection === undefined || headers.connection === 'keep-alive') return null
-  const named = connectionOptions(headers.connection).find((option) => protectedFields.test(option))
-  return named === undefined ? null : closing(400, `Connection must not name ${named}`)
+  const options = connectionOptions(headers.connection)
+  const named = options.find((option) => protectedFields.test(option))
+  if (named !== undefined) return closing(400, `Connection must not name ${named}`)
+  // They were for whoever sent them to us: no template may read them, nor do we.
+  for (const option of options) delete headers[option]
+  return null
 }
 
 function guardFraming({ headers, httpVersion }: IncomingMessage): Refusal | null {
@@ -50,7 +56,16 @@ function guardHost({ rawHeaders, headers, httpVersion }: IncomingMessage): Refus
   }
   if (hosts === 0 && httpVersion === '1.0') return null
   if (hosts !== 1) return closing(400, 'there must be one Host field')
-  return authority.test(headers.host ?? '') ? null : closing(400, 'the Host field is not valid')
+  return isAuthority(headers.host ?? '') ? null : closing(400, 'the Host field is not valid')
+}
+
+/** Whether a host is written as all programs write it: `127.1` and `[0::1]` would be other hosts to some of them. */
+function isAuthority(host: string): boolean {
+  if (host === lastAuthority) return true
+  const url = authority.test(host) ? URL.parse(`http://${host}`) : null
+  if (url === null || url.hostname !== host.replace(/:\d+$/, '').toLowerCase()) return false
+  lastAuthority = host
+  return true
 }
 
 function guardTarget(incoming: IncomingMessage): Refusal | null {
@@ -60,7 +75,8 @@ function guardTarget(incoming: IncomingMessage): Refusal | null {
   const path = normalPath(at === -1 ? target : target.slice(0, at))
   if (path === null) return closing(400, 'the path is not valid')
   const query = at === -1 ? '' : target.slice(at)
-  if (/[^\x21-\x7e]/.test(query)) return closing(400, 'the query has characters that must be percent-encoded')
+  // A fragment is a matter of clients: some programs would cut it off, and others would not.
+  if (/[^\x21-\x7e]|#/.test(query)) return closing(400, 'the query has characters that must be percent-encoded')
   incoming.url = path + query
   return null
 }

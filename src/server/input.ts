@@ -43,7 +43,8 @@ export class RequestInput implements Input {
   }
 
   header(name: string): string | undefined {
-    const value = this.#headers[name]
+    // Not what JavaScript adds to objects: {headers.constructor}
+    const value = Object.hasOwn(this.#headers, name) ? this.#headers[name] : undefined
     return typeof value === 'object' ? value.join(', ') : value
   }
 

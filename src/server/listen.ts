@@ -1,11 +1,15 @@
 import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse, createServer } from 'node:http'
 import { type Socket, Server as NetServer } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { randomHex } from '../call/trace.ts'
-import { type Peer, passHeadAsGet } from './app.ts'
+import type { Peer } from './app.ts'
+import { Clients } from './clients.ts'
 import { idOf } from './enter.ts'
 import { guard } from './guard.ts'
+import { methods } from './match.ts'
+import { passHeadAsGet } from './method.ts'
 import { type Refusal, refusalProblem } from './problem.ts'
 
 /** Where and within which bounds clients are listened to; sizes in bytes. */
@@ -47,6 +51,8 @@ export async function listen(fetch: Hono<{ Bindings: Peer }>['fetch'], options: 
       keepAliveTimeout: keepAliveMs,
       connectionsCheckingInterval: 1_000,
       noDelay: true,
+      // The guard sees to it, and says what is wrong.
+      requireHostHeader: false,
     },
     onRequest,
   )
@@ -54,20 +60,27 @@ export async function listen(fetch: Hono<{ Bindings: Peer }>['fetch'], options: 
   server.maxHeadersCount = 0
   server.on('checkContinue', onRequest)
   server.on('checkExpectation', (incoming: IncomingMessage, outgoing: ServerResponse) =>
-    refuse(incoming, outgoing, { status: 417, detail: 'the only expectation supported is 100-continue' }),
+    clients.inTurn({ incoming, outgoing }, () => refuse(incoming, outgoing, unmet)),
   )
-  server.on('connect', (_: IncomingMessage, socket: Socket) => {
-    endWith(socket, { status: 501, detail: 'CONNECT is not supported' })
+  server.on('connect', (incoming: IncomingMessage, socket: Duplex) => {
+    // From here on Node leaves the socket to us, and with it the error of a client that resets.
+    socket.on('error', () => socket.destroy())
+    clients.last(incoming.socket, () => endWith(socket, { status: 501, detail: 'CONNECT is not supported', headers: allow }))
   })
-  server.on('clientError', onClientError)
+  server.on('clientError', (error: ClientError, socket: Socket) => {
+    // Nobody is there to be told.
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+    clients.last(socket, () => endWith(socket, refusalOf(error, options.limits.url)))
+  })
   server.on('connection', (socket: Socket) => clients.add(socket))
 
   function onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    clients.begin(incoming.socket, outgoing)
-    const refusal = guard(incoming, options.limits)
-    if (refusal !== null) return refuse(incoming, outgoing, refusal)
-    passHeadAsGet(incoming)
-    void serve(incoming, outgoing)
+    clients.inTurn({ incoming, outgoing }, () => {
+      const refusal = guard(incoming, options.limits)
+      if (refusal !== null) return refuse(incoming, outgoing, refusal)
+      passHeadAsGet(incoming)
+      void serve(incoming, outgoing)
+    })
   }
 
   await new Promise<void>((resolve, reject) => {
@@ -88,72 +101,35 @@ function refuse(incoming: IncomingMessage, outgoing: ServerResponse, refusal: Re
   outgoing.end(body)
 }
 
+const allow = { allow: methods.join(', ') }
+const unmet: Refusal = { status: 417, detail: 'the only expectation supported is 100-continue', closes: true }
+
+/** What Node tells of a client that it cannot understand. */
+type ClientError = Error & { readonly code?: string; readonly reason?: string; readonly rawPacket?: Buffer }
+
 const clientErrors: Readonly<Record<string, Refusal>> = {
   HPE_HEADER_OVERFLOW: { status: 431, detail: 'the header section is too large' },
-  HPE_INVALID_METHOD: { status: 501, detail: 'the method is not known' },
+  HPE_INVALID_METHOD: { status: 501, detail: 'the method is not known', headers: allow },
   HPE_INVALID_VERSION: { status: 505, detail: 'the HTTP version is not supported' },
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, detail: 'the request took too long to arrive' },
 }
 
-function onClientError(error: Error & { code?: string }, socket: Socket): void {
-  // Nobody is there to be told.
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  endWith(socket, clientErrors[error.code ?? ''] ?? { status: 400, detail: 'the request is not valid HTTP' })
+const invalid: Refusal = { status: 400, detail: 'the request is not valid HTTP' }
+
+function refusalOf({ code = '', reason, rawPacket }: ClientError, maxTarget: number): Refusal {
+  // The version is fine, but what ends its line is not.
+  if (reason === 'Expected CRLF after version') return invalid
+  const target = code === 'HPE_HEADER_OVERFLOW' && /^[A-Z]+ ([^ \r\n]*)/.exec(rawPacket?.toString('latin1') ?? '')?.[1]
+  if (target && target.length > maxTarget) return { status: 414, detail: `the target is longer than ${maxTarget} bytes` }
+  return clientErrors[code] ?? invalid
 }
 
-function endWith(socket: Socket, refusal: Refusal): void {
+function endWith(socket: Duplex, refusal: Refusal): void {
   const { status, headers, body } = refusalProblem(refusal, randomHex(16))
   const all = { ...headers, 'content-length': Buffer.byteLength(body), connection: 'close' }
   const fields = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields.join('')}\r\n${body}`)
   // A peer that does not close its side would keep the socket for ever.
-  socket.destroySoon()
-}
-
-/** Knows the connections of clients and which of them are being served. */
-class Clients {
-  /** For each connection, how many requests are under way and since when there are none. */
-  readonly #sockets = new Map<Socket, { active: number; since: number }>()
-  #closing = false
-
-  add(socket: Socket): void {
-    this.#sockets.set(socket, { active: 0, since: performance.now() })
-    socket.once('close', () => this.#sockets.delete(socket))
-  }
-
-  begin(socket: Socket, outgoing: ServerResponse): void {
-    const client = this.#sockets.get(socket)
-    if (client === undefined) return
-    client.active++
-    if (this.#closing) outgoing.shouldKeepAlive = false
-    outgoing.once('close', () => {
-      client.active--
-      client.since = performance.now()
-    })
-  }
-
-  /** Has each connection closed after its next response. */
-  closeAfterNext(): void {
-    this.#closing = true
-  }
-
-  get size(): number {
-    return this.#sockets.size
-  }
-
-  closeQuiet(forMs: number): void {
-    const before = performance.now() - forMs
-    for (const [socket, { active, since }] of this.#sockets) if (active === 0 && since <= before) socket.destroy()
-  }
-
-  cut(): number {
-    let active = 0
-    for (const [socket, client] of this.#sockets) {
-      active += client.active
-      socket.destroy()
-    }
-    return active
-  }
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields.join('')}\r\n${body}`, () => socket.destroy())
 }
 
 // How often a draining server looks for connections that have fallen silent.

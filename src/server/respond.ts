@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { Failure } from '../call/failure.ts'
 import { failure } from '../call/failure.ts'
 import { type Missing, missingField, missingOf } from '../plan/missing.ts'
@@ -55,9 +56,10 @@ function whole(
   missing: readonly Missing[],
   body: string | Uint8Array,
 ): Response {
-  const headers: Fields = { 'content-type': 'application/json', 'x-request-id': exchange.id }
+  let headers: Fields = { 'content-type': 'application/json', 'x-request-id': exchange.id }
   if (rules !== null) {
-    for (const place of from) Object.assign(headers, beyondTheBody(state.parts[place]?.headers ?? {}), headers)
+    // What is there already stays: our own fields, and those of the steps that were named before.
+    for (const place of from) headers = { ...beyondTheBody(state.parts[place]?.headers ?? {}), ...headers }
     applyRules(headers, rules, state)
   }
   if (missing.length > 0) {
@@ -80,5 +82,5 @@ function responseFor(status: number, headers: Fields, body: string | Uint8Array)
 /** Makes a failure of what was thrown while the body was made. */
 export function mergeFailure(error: unknown): Failure {
   if (error instanceof MergeEnded) return error.failure
-  return failure('transform_error', error instanceof Error ? (error.stack ?? error.message) : String(error))
+  return failure('transform_error', error instanceof Error ? (error.stack ?? error.message) : inspect(error))
 }

@@ -1,6 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Upstream } from '../call/call.ts'
-import type { Failure } from '../call/failure.ts'
+import { type Failure, failure } from '../call/failure.ts'
 import type { Plan, State } from '../plan/plan.ts'
 import { run } from '../plan/run.ts'
 import type { Param, Peer, Served } from './app.ts'
@@ -34,8 +34,8 @@ export function serveSteps(
   const readsBody = reads || plan.readsBody
 
   async function serve(peer: Peer, param: Param, exchange: Exchange, body: Uint8Array | null): Promise<Response> {
-    const json = body === null || body.length === 0 ? undefined : jsonOf(body)
-    if (json === broken) return refuse(peer, exchange, { status: 400, detail: 'the body is not valid JSON' })
+    const json = body === null || body.length === 0 || !readsBody ? undefined : jsonOf(body)
+    if (json === broken) return refuse(peer, exchange, { status: 400, detail: 'the body is not valid JSON, or too deep' })
     const refusal = check === null ? null : check(json)
     if (refusal !== null) return refuse(peer, exchange, refusal)
     const input = new RequestInput(exchange, peer.incoming, param, json === undefined ? null : body, json)
@@ -44,19 +44,21 @@ export function serveSteps(
   }
 
   return (peer, param) => {
-    if (!readsBody || !hasBody(peer.incoming)) {
-      return serve(peer, param, enter(peer.incoming, peer.outgoing, entrance), null)
-    }
-    return withBody(peer, param)
+    const { incoming, outgoing } = peer
+    const comes = hasBody(incoming)
+    // The budget begins when the body is in: how long a client takes to send it is bounded by itself.
+    const exchange = enter(incoming, outgoing, entrance, comes ? Infinity : entrance.budgetMs)
+    const serving = comes ? withBody(peer, param, exchange) : serve(peer, param, exchange, null)
+    return serving.catch((error: unknown) => failedByUs(exchange, error))
   }
 
-  // The budget begins when the body is in: how long a client takes to send it is bounded by itself.
-  async function withBody(peer: Peer, param: Param): Promise<Response> {
-    const { incoming, outgoing } = peer
-    const body = await readBody(incoming, outgoing, maxBytes, entrance.wheel)
-    const exchange = enter(incoming, outgoing, entrance)
-    if (body === null || !('status' in body)) return serve(peer, param, exchange, body)
-    return refuse(peer, exchange, body)
+  // A body that nothing reads is taken in as well: it has the same bounds, and the connection can be used again.
+  async function withBody(peer: Peer, param: Param, exchange: Exchange): Promise<Response> {
+    const body = await readBody(peer.incoming, peer.outgoing, maxBytes, entrance.wheel)
+    if (body === null) return RESPONSE_ALREADY_SENT
+    if ('status' in body) return refuse(peer, exchange, body)
+    exchange.scope = exchange.scope.within(entrance.budgetMs)
+    return serve(peer, param, exchange, body)
   }
 }
 
@@ -73,9 +75,8 @@ export function serveForward(
   maxBytes: number,
 ): Served['serve'] {
   const forwarding = { upstream: route.upstream, forwarded, wheel: entrance.wheel, maxBytes }
-  return async (peer, param) => {
+  async function serve(peer: Peer, param: Param, exchange: Exchange): Promise<Response> {
     const { incoming, outgoing } = peer
-    const exchange = enter(incoming, outgoing, entrance)
     const input = new RequestInput(exchange, incoming, param, null, undefined)
     const state: State = { input, parts: [], item: undefined, index: 0 }
     const target = route.target === null ? (incoming.url ?? '/') : route.target(state)
@@ -90,6 +91,17 @@ export function serveForward(
     if ('status' in why) return refuse(peer, exchange, why)
     return failed(exchange, { step: '', failure: why }, [])
   }
+
+  return (peer, param) => {
+    const exchange = enter(peer.incoming, peer.outgoing, entrance)
+    return serve(peer, param, exchange).catch((error: unknown) => failedByUs(exchange, error))
+  }
+}
+
+/** Answers a request that has met a bug of ours: it costs that request only, and the log says where it is. */
+function failedByUs(exchange: Exchange, error: unknown): Response {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return failed(exchange, { step: '', failure: failure('proxy_internal_error', detail) }, [])
 }
 
 function refuse({ outgoing }: Peer, exchange: Exchange, refusal: Refusal): Response {
@@ -99,12 +111,29 @@ function refuse({ outgoing }: Peer, exchange: Exchange, refusal: Refusal): Respo
 }
 
 const broken = Symbol('not JSON')
+// As deep as a reply may be (upstream/json.ts). JSON.parse takes any depth; what writes JSON runs out of stack.
+const maxDepth = 1_000
 
 function jsonOf(body: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body))
+    const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body))
+    return isDeep(body) ? broken : json
   } catch {
     return broken
   }
 }
 
+/** Whether JSON, known to be valid, is nested deeper than anybody's data. */
+function isDeep(json: Uint8Array): boolean {
+  let depth = 0
+  let inString = false
+  for (let i = 0; i < json.length; i++) {
+    const byte = json[i]
+    if (byte === 0x22) inString = !inString
+    else if (inString) i += byte === 0x5c ? 1 : 0
+    else if (byte === 0x5b || byte === 0x7b) depth++
+    else if (byte === 0x5d || byte === 0x7d) depth--
+    if (depth > maxDepth) return true
+  }
+  return false
+}

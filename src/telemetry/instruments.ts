@@ -47,6 +47,11 @@ export class Instruments {
     return this.series.map((one, place) => ({ ...one, value: this.#values[place] as number }))
   }
 
+  /** Adds up the numbers of some series. */
+  sum(counts: (name: string) => boolean): number {
+    return this.series.reduce((sum, { name }, place) => (counts(name) ? sum + (this.#values[place] as number) : sum), 0)
+  }
+
   /** Sets the gauges to 0: the loop that would have counted them down is gone. */
   zero(isGauge: (name: string) => boolean): void {
     this.series.forEach((one, place) => {

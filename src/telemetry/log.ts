@@ -51,16 +51,19 @@ export class LogQueue implements Log {
     if (this.#waiting.length > 0 || this.#dropped > 0) this.#schedule()
   }
 
+  /** Sends what is waiting, taken or not: for the end of the loop, when there is no later. */
+  flush(): void {
+    this.#scheduled = false
+    this.#sent = true
+    this.#send({ lines: this.#waiting, dropped: this.#dropped })
+    this.#waiting = []
+    this.#dropped = 0
+  }
+
   #schedule(): void {
     if (this.#scheduled || this.#sent) return
     this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.#sent = true
-      this.#send({ lines: this.#waiting, dropped: this.#dropped })
-      this.#waiting = []
-      this.#dropped = 0
-    })
+    setImmediate(() => this.flush())
   }
 }
 

@@ -51,6 +51,11 @@ export function isGauge(name: string): boolean {
   return name === activeCalls || name === activeRequests
 }
 
+/** Whether a series counts requests that are being served. */
+export function isActiveRequests(name: string): boolean {
+  return name === activeRequests
+}
+
 /** Makes the meter of an upstream. */
 export function callMeter(instruments: Instruments, upstream: string): CallMeter {
   const answered = instruments.slot(calls, { upstream })

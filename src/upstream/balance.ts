@@ -9,13 +9,14 @@ export function balance(
   random: () => number,
 ): Upstream {
   return (call, scope) => {
-    const chosen = chooseOfTwo(loads, random)
-    const load = loads[chosen] as Load
     const began = now()
+    const chosen = chooseOfTwo(loads, began, random)
+    const load = loads[chosen] as Load
     load.begin()
     return (endpoints[chosen] as Upstream)(call, scope).then((outcome) => {
       const ended = now()
-      load.end(ended, ended - began, outcome.ok || outcome.error === 'unaccepted_status')
+      if (!outcome.ok && outcome.error === 'cancelled') load.leave(ended, ended - began)
+      else load.end(ended, ended - began, outcome.ok || outcome.error === 'unaccepted_status')
       return outcome
     })
   }

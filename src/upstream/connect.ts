@@ -4,7 +4,7 @@ import type { Wheel } from '../call/wheel.ts'
 
 /**
  * Connects a pool's sockets: gives up after `connectMs`, TLS handshake included, on our own clock (undici's is
- * good to half a second), and has each connection refuse a reply of another HTTP version.
+ * good to half a second), and has each connection be stricter with replies than undici is.
  */
 export function connector(wheel: Wheel, connectMs: number): buildConnector.connector {
   // HTTP/2 is off: undici would hold back a cold pool behind one probing connection.
@@ -14,7 +14,7 @@ export function connector(wheel: Wheel, connectMs: number): buildConnector.conne
       wheel.clear(alarm)
       if (error !== null) return callback(error, null)
       callback(null, connected as Socket)
-      refuseOtherVersions(connected as Socket)
+      tighten(connected as Socket)
     })
     const alarm = wheel.set(wheel.now() + connectMs, () => {
       socket.destroy(new errors.ConnectTimeoutError(`no connection within ${connectMs} ms`))
@@ -30,22 +30,29 @@ type Opener = (
 
 interface Parser {
   ptr: number
+  shouldKeepAlive: boolean
   readonly llhttp: { llhttp_get_http_major(ptr: number): number }
-  onHeadersComplete(status: number, upgrade: boolean, keepAlive: boolean): number
+  onHeadersComplete: (this: Parser, status: number, upgrade: boolean, keepAlive: boolean) => number
 }
 
 /**
- * llhttp takes `HTTP/2.0 200` for a good status line and undici tells no one the version, so we ask the parser of
- * the connection. It is an internal of undici's: its version is pinned, and a test fails when this stops working.
+ * Has the parser of a connection be strict where undici is lenient. It is an internal of undici's: its version is
+ * pinned, and a test fails for each of the three when this stops working.
  */
-function refuseOtherVersions(socket: Socket): void {
+function tighten(socket: Socket): void {
   const key = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'parser')
   const parser = key && (socket as unknown as Record<symbol, Parser | undefined>)[key]
   if (!parser) return
   const complete = parser.onHeadersComplete
-  parser.onHeadersComplete = function (this: Parser, status, upgrade, keepAlive) {
-    if (this.llhttp.llhttp_get_http_major(this.ptr) === 1) return complete.call(this, status, upgrade, keepAlive)
-    socket.destroy(new errors.HTTPParserError('the reply is not of HTTP/1'))
-    return -1
+  parser.onHeadersComplete = function (status, upgrade, keepAlive) {
+    // llhttp takes `HTTP/2.0 200` for a good status line, and undici tells no one the version.
+    if (this.llhttp.llhttp_get_http_major(this.ptr) !== 1) {
+      socket.destroy(new errors.HTTPParserError('the reply is not of HTTP/1'))
+      return -1
+    }
+    // An early answer: what is left of the request's body would be the first that the next request has to wait for.
+    return complete.call(this, status, upgrade, keepAlive && socket.writableLength === 0)
   }
+  // undici takes a reset for the end of a body that lasts until its connection ends.
+  socket.prependListener('error', () => (parser.shouldKeepAlive = true))
 }

@@ -17,9 +17,10 @@ const decoders: Readonly<Record<string, Decoder>> = {
 
 /** Names the content coding of a reply, or null when it has none. */
 export function contentCoding(headers: ReplyHeaders): string | null {
-  const coding = headers['content-encoding']
-  if (coding === undefined || coding === '' || coding === 'identity') return null
-  return String(coding).trim().toLowerCase()
+  const coding = String(headers['content-encoding'] ?? '')
+    .trim()
+    .toLowerCase()
+  return coding === '' || coding === 'identity' ? null : coding
 }
 
 /**

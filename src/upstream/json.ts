@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
 // Deeper values than this exist only to break parsers: JSON.stringify runs out of stack at some thousands.
 const maxDepth = 1000
@@ -110,10 +111,17 @@ export class JsonCheck {
   }
 }
 
-/** Whether the bytes are one JSON value in UTF-8, within the bounds that JsonCheck sets. */
-export function isJson(bytes: Uint8Array): boolean {
+// Is checked in a millisecond, whatever it is made of.
+const pieceBytes = 64 * 1024
+
+/** Whether the bytes are one JSON value in UTF-8, within the bounds that JsonCheck sets. Checks a piece each turn. */
+export async function isJson(bytes: Uint8Array): Promise<boolean> {
   const check = new JsonCheck()
-  return check.push(bytes) && check.end() && isUtf8(bytes)
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    if (at > 0) await nextTurn()
+    if (!check.push(bytes.subarray(at, at + pieceBytes))) return false
+  }
+  return check.end() && isUtf8(bytes)
 }
 
 function hexValue(byte: number): number {

@@ -87,8 +87,8 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    // The scope may have ended while the call waited for a connection.
-    if (this.#settled) controller.abort(stopped)
+    // The scope may have ended while the call waited for a connection. Thrown, for abort would end the connection too.
+    if (this.#settled) throw stopped
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
@@ -108,8 +108,10 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (Number(headers['content-length']) > this.#options.maxBodyBytes && this.#call.method !== 'HEAD') {
       return this.#refuse(tooLarge)
     }
+    // Of a reply that is not accepted only the head counts.
+    if (!accept(status)) return
     this.#coding = contentCoding(headers)
-    if (as === 'json' && accept(status) && !this.#options.trusted && this.#coding === null) this.#json = new JsonCheck()
+    if (as === 'json' && !this.#options.trusted && this.#coding === null) this.#json = new JsonCheck()
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
@@ -140,12 +142,13 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (plain === null) return this.#settle(failure('http_response_content_coding', `content coding ${coding}`))
     const judged = this.#judge(plain)
     const unchecked = judged.ok && this.#call.decode === 'json' && !this.#options.trusted && plain.length > 0
-    this.#settle(unchecked && !isJson(plain) ? notJson : judged)
+    this.#settle(unchecked && !(await isJson(plain)) ? notJson : judged)
   }
 
   #judge(body: Uint8Array): Outcome {
     const reply = { ok: true, status: this.#status, headers: this.#headers, body } as const
-    if (!this.#call.accept(this.#status)) return { ok: false, error: 'unaccepted_status', reply }
+    if (!this.#call.accept(this.#status))
+      return { ok: false, error: 'unaccepted_status', reply: { ...reply, body: empty } }
     if (this.#json === null || body.length === 0) return reply
     return this.#json.end() && isUtf8(body) ? reply : notJson
   }
@@ -164,6 +167,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 }
 
+const empty = new Uint8Array()
 const stopped = new Error('the gateway ended the call')
 const tooLarge = failure('http_response_body_size')
 const notJson = failure('invalid_body')

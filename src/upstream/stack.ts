@@ -49,6 +49,10 @@ export function stack(options: UpstreamOptions, wheel: Wheel, meter: CallMeter):
   const loads = options.endpoints.map(() => new Load())
   const wires = options.endpoints.map((endpoint) => wire(endpoint, options, wheel, meter))
 
+  // With one endpoint there is nothing to choose.
+  const balanced = (endpoints: readonly Upstream[]): Upstream =>
+    endpoints.length === 1 ? (endpoints[0] as Upstream) : balance(loads, endpoints, now, Math.random)
+
   // Outermost first. A layer that the options switch off is not in the list.
   return {
     with: ({ timeout: ms = options.timeout }) =>
@@ -58,8 +62,7 @@ export function stack(options: UpstreamOptions, wheel: Wheel, meter: CallMeter):
         // Above timeout: waiting for a permit must not eat the attempt's time; its queue is bounded.
         permits,
         // What is above speaks of the upstream, what is below of one endpoint.
-        balance(
-          loads,
+        balanced(
           wires.map(({ upstream }) =>
             layered(
               // Next to the wire: what it ends is the socket's work.
@@ -67,8 +70,6 @@ export function stack(options: UpstreamOptions, wheel: Wheel, meter: CallMeter):
               upstream,
             ),
           ),
-          now,
-          Math.random,
         ),
       ),
     destroy: async () => {

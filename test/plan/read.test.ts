@@ -6,7 +6,7 @@ import { type Given, namesOf, stateOf } from './given.ts'
 
 const read = (ref: string, given: Given = {}, asJson = true): unknown => {
   const names = namesOf(given, { item: 'item' in given ? 'reply' : null })
-  return reader(loneRef(ref), names, asJson)(stateOf(given))
+  return reader(loneRef(`{${ref}}`), names, asJson)(stateOf(given))
 }
 
 describe('a path into JSON', () => {

@@ -118,6 +118,7 @@ describe('an object', () => {
 })
 
 test('the same replies give the same bytes', () => {
+  const each = (items: readonly unknown[]) => items.map((item, at) => ({ item, at }))
   const made = template({
     all: '{a}',
     each: { $each: '{a}', as: { item: '{item}', at: '{index}' } },
@@ -131,7 +132,6 @@ test('the same replies give the same bytes', () => {
       expect(parsed(once)).toEqual(parsed(JSON.stringify({ all: a, each: each(a), joined: [...a, ...b] })))
     }),
   )
-  const each = (items: readonly unknown[]) => items.map((item, at) => ({ item, at }))
 })
 
 describe('$each', () => {

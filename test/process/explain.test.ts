@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { json, startJsonOrigin, startOrigin } from '../support/origin.ts'
 import { oneloop } from '../support/process.ts'
-import { json, startOrigin } from './origin.ts'
 
 const profile = `upstreams:
   countries: { endpoints: ["http://127.0.0.1:1"], timeout: 800ms }
@@ -87,11 +87,8 @@ routes:
 
 describe('explain --run', { concurrent: true }, () => {
   test('it makes the calls itself and draws when each ran, without colour where there is no terminal', async () => {
-    const asked: string[] = []
-    await using origin = await startOrigin((request, response) => {
-      asked.push(`${request.method} ${request.url} ${request.headers['x-tenant'] as string}`)
-      if (request.url === '/weather') return json(response, {}, 404)
-      return json(response, { path: request.url, borders: ['SE'] })
+    await using origin = await startOrigin(({ target }, socket) => {
+      socket.write(target === '/weather' ? json({}, 404) : json({ path: target, borders: ['SE'] }))
     })
     const yaml = `upstreams: { shop: { endpoints: ["${origin.url}"] } }
 routes:
@@ -108,6 +105,7 @@ routes:
     // A TERM does not make a terminal.
     const { code, stdout, stderr } = await oneloop(args, yaml, { TERM: 'xterm-256color' })
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const asked = origin.requests.map(({ method, target, headers }) => `${method} ${target} ${headers['x-tenant']}`)
     expect(asked.toSorted()).toEqual(['GET /items/a%20b?x=1?y=2 blue', 'GET /two/SE blue', 'GET /weather blue'])
     expect(stdout).not.toContain('\u001b')
     const bar = (name: string, end: string) => expect.stringMatching(new RegExp(`^${name} +\\| *=+ *\\| +\\d+\\.\\d ms  ${end}$`))
@@ -125,9 +123,9 @@ routes:
   })
 
   test('a required step that fails decides: its status is told, what it cancelled is drawn up to then, the exit status is 1', async () => {
-    await using origin = await startOrigin((request, response) => {
+    await using origin = await startOrigin(({ target }, socket) => {
       // The other one never answers.
-      if (request.url === '/gone') json(response, {}, 404)
+      if (target === '/gone') socket.write(json({}, 404))
     })
     const { code, stdout, stderr } = await oneloop(
       ['explain', 'GET', '/a', '--run', '--config', 'gateway.yaml'],
@@ -153,10 +151,7 @@ routes:
   })
 
   test('a body of a file goes upstream as it is, and is held against the schema', async () => {
-    const bodies: string[] = []
-    await using origin = await startOrigin((request, response) => {
-      request.setEncoding('utf8').on('data', (text: string) => bodies.push(text)).on('end', () => json(response, { id: 7 }))
-    })
+    await using origin = await startJsonOrigin({ '/orders': { id: 7 } })
     const files = {
       'gateway.yaml': `upstreams: { shop: { endpoints: ["${origin.url}"] } }
 routes:
@@ -170,7 +165,8 @@ routes:
     const run = (body: string) => oneloop(['explain', 'POST', '/orders', '--run', '--body', body, '--config', 'gateway.yaml'], files)
     const [good, bad] = await Promise.all([run('@good.json'), run('{"sk":1}')])
     expect(good.stdout).toMatch(/status {4}200\n\{"order":\{"id":7\}\}\n$/)
-    expect(bodies).toEqual(['{ "sku":   "a" }'])
+    expect(origin.requests.length).toBe(1)
+    expect(String(await origin.requests[0]?.body)).toBe('{ "sku":   "a" }')
     expect({ code: bad.code, stderr: bad.stderr }).toEqual({
       code: 1,
       stderr: "oneloop: the body is not as it must be: # must have required property 'sku': 400\n",
@@ -178,7 +174,7 @@ routes:
   })
 
   test('a transform makes the body, and what it throws is told with its place', async () => {
-    await using origin = await startOrigin()
+    await using origin = await startJsonOrigin({ '/a': { ok: true } })
     const files = {
       'gateway.yaml': `upstreams: { shop: { endpoints: ["${origin.url}"] } }
 routes:

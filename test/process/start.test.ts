@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
+import { json, startJsonOrigin, startOrigin } from '../support/origin.ts'
 import { freePort, launch, oneloop, startProcess } from '../support/process.ts'
-import { json, startOrigin } from './origin.ts'
 
 const start = ['start', '--config', 'gateway.yaml']
 const anywhere = `listen: { host: 127.0.0.1, port: 0 }
@@ -70,10 +70,9 @@ describe('what cannot start says why and exits 1', { concurrent: true }, () => {
     ['the ops port', 1, (port: number) => `listen: { host: 127.0.0.1, port: 0 }\nops: { port: ${port} }\n`],
     ['the ops port that is also the port of clients', 1, (port: number) => `listen: { host: 127.0.0.1, port: ${port} }\nops: { port: ${port} }\n`],
   ])('a port in use is one clear line: %s', async (_which, loops, ports) => {
-    await using taken = await startOrigin()
-    const { port } = new URL(taken.url)
-    const { code, stdout, stderr } = await oneloop(start, `loops: ${loops}\n${ports(Number(port))}${route}`)
-    expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: `oneloop: 127.0.0.1:${port} is in use\n` })
+    await using taken = await startJsonOrigin({})
+    const { code, stdout, stderr } = await oneloop(start, `loops: ${loops}\n${ports(taken.port)}${route}`)
+    expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: `oneloop: 127.0.0.1:${taken.port} is in use\n` })
   })
 
   test('an address that is not of this machine, or a name that no one knows, is one clear line', async () => {
@@ -89,7 +88,7 @@ describe('what cannot start says why and exits 1', { concurrent: true }, () => {
 
 describe('start', () => {
   test('warnings are told and it serves all the same', async () => {
-    await using origin = await startOrigin()
+    await using origin = await startJsonOrigin({ '/items': ['a'] })
     await using gateway = await startProcess(
       `${anywhere}upstreams:
   shop: { endpoints: ["${origin.url}"] }
@@ -100,32 +99,40 @@ routes:
 `,
     )
     expect(gateway.output()).toContain('nothing uses upstream "idle" (warning)')
-    expect(await (await fetch(`${gateway.url}/items`)).json()).toEqual({ items: { ok: true } })
+    expect(await (await fetch(`${gateway.url}/items`)).json()).toEqual({ items: ['a'] })
     expect((await fetch(`${gateway.opsUrl}/readyz`)).status).toBe(200)
   })
 
   test('while it starts it is alive and not yet ready', async () => {
-    let release = (): void => {}
-    const asked = new Promise<void>((resolve) => {
-      release = resolve
-    })
-    await using origin = await startOrigin((_, response) => {
-      release()
+    const { promise: may, resolve: goOn } = Promise.withResolvers<void>()
+    await using origin = await startOrigin(async (_, socket) => {
       // The hook waits for this answer, and the data loop for its hook.
-      origin.server.once('go', () => json(response, {}))
+      await may
+      socket.write(json({}))
     })
     const ops = await freePort()
     await using gateway = await launch({
       'gateway.yaml': `listen: { host: 127.0.0.1, port: 0 }\nops: { port: ${ops} }\n${route}    transform: ./hook.ts#shape\n`,
       'hook.ts': `await fetch('${origin.url}')\nexport const shape = (): object => ({})`,
     })
-    await asked
+    await origin.until(({ requests }) => requests.length > 0)
     expect((await fetch(`http://127.0.0.1:${ops}/livez`)).status).toBe(200)
     const ready = await fetch(`http://127.0.0.1:${ops}/readyz`)
     expect([ready.status, await ready.json()]).toEqual([503, { ready: false, state: 'starting' }])
-    origin.server.emit('go')
+    goOn()
     await gateway.logged('ops')
     expect((await fetch(`http://127.0.0.1:${ops}/readyz`)).status).toBe(200)
+  })
+
+  test('a SIGTERM while it starts ends it, with 0', async () => {
+    await using origin = await startOrigin(() => {})
+    await using gateway = await launch({
+      'gateway.yaml': `${anywhere}${route}    transform: ./hook.ts#shape\n`,
+      'hook.ts': `await fetch('${origin.url}')\nexport const shape = (): object => ({})`,
+    })
+    await origin.until(({ requests }) => requests.length > 0)
+    gateway.child.kill('SIGTERM')
+    expect(await gateway.ended).toBe(0)
   })
 
   test('an ops connection that never finishes its request does not keep it from ending', async () => {

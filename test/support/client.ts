@@ -178,6 +178,18 @@ export async function ask(port: number, bytes: string | Uint8Array): Promise<Rec
   return await client.response(bytesOf(bytes).toString('latin1', 0, 5) === 'HEAD ' ? 'HEAD' : 'GET')
 }
 
+/**
+ * Lets a gateway's loop go round some hundred times, by so many requests of another client. What has not happened by
+ * then was not about to happen: this is how a test can see that something stands still.
+ */
+export async function manyTurns(port: number): Promise<void> {
+  await using client = await connect(port)
+  for (let i = 0; i < 300; i++) {
+    client.send(request('GET', '/no/such/route'))
+    await client.response()
+  }
+}
+
 /** Makes the bytes of a request. Host is there unless it is given; a body has its length unless it is chunked. */
 export function request(
   method: string,

@@ -39,6 +39,8 @@ export interface GatewayProcess extends AsyncDisposable {
   lines(message?: string): LogLine[]
   /** Waits until its log has so many lines with a message, and gives the last of them. */
   logged(message: string, count?: number): Promise<LogLine>
+  /** Waits until it has written a text. */
+  says(wanted: string): Promise<void>
   /** Waits for its end: the exit status, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>
   /** Asks for a piece of `/api/status`. */
@@ -138,7 +140,6 @@ export function watch(child: ChildProcess, folder?: Folder) {
       while (lines(message).length < count) await once(told, 'output')
       return lines(message)[count - 1] as LogLine
     },
-    /** Waits until its output has a text. */
     async says(wanted: string) {
       while (!text.includes(wanted)) await once(told, 'output')
     },

@@ -9,7 +9,7 @@ export interface Setting extends AsyncDisposable {
   readonly bad: Origin
   readonly good: Origin
   /** Asks the gateway and reads the answer whole. */
-  ask(path: string, init?: RequestInit): Promise<Answer>
+  readonly ask: (path: string, init?: RequestInit) => Promise<Answer>
 }
 
 /** What a client is answered. */
@@ -26,6 +26,8 @@ export interface Settings extends OriginOptions {
   readonly upstream?: string
   /** More keys of the steps that call `bad`. */
   readonly step?: string
+  /** The budget of `/required` and `/optional`. */
+  readonly budget?: string
   /** In place of the origin's own URL. */
   readonly url?: (origin: Origin) => string
 }
@@ -35,7 +37,7 @@ export interface Settings extends OriginOptions {
  * step `y` beside it that calls `good`; `/forward/*` and `/healthy`.
  */
 export async function startSetting(script: Script, settings: Settings = {}): Promise<Setting> {
-  const { upstream = '', step = '', url = (origin: Origin) => origin.url } = settings
+  const { upstream = '', step = '', budget = '5s', url = (origin: Origin) => origin.url } = settings
   await using stack = new AsyncDisposableStack()
   const bad = stack.use(await startOrigin(script, settings))
   const good = stack.use(await startJsonOrigin({ '/y': { y: 1 } }))
@@ -46,8 +48,10 @@ upstreams:
   good: { endpoints: ["${good.url}"] }
 routes:
   - match: GET /required
+    budget: ${budget}
     steps: { x: { call: GET bad /x, ${step} } }
   - match: GET /optional
+    budget: ${budget}
     steps: { x: { call: GET bad /x, optional: true, ${step} }, y: { call: GET good /y } }
   - match: POST /posted
     steps: { x: { call: { method: POST, upstream: bad, path: /x, body: "{body}" }, ${step} } }

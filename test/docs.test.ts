@@ -1,0 +1,43 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { format } from '../src/config/fault.ts'
+import { parse } from '../src/config/load.ts'
+import { meaning } from '../src/meaning.ts'
+
+const root = resolve(import.meta.dirname, '..')
+
+interface Block {
+  readonly at: string
+  readonly text: string
+}
+
+/** The YAML blocks of a document that are whole configs: they have routes. */
+function configsOf(file: string): Block[] {
+  const text = readFileSync(join(root, file), 'utf8')
+  return [...text.matchAll(/^( *)```ya?ml\n([^]*?)^ *```$/gm)]
+    .map(({ 1: indent = '', 2: block = '', index }) => ({
+      at: `${file}:${text.slice(0, index).split('\n').length}`,
+      text: block.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+    }))
+    .filter((block) => /^routes:/m.test(block.text))
+}
+
+function faultsOf({ text }: Block): string[] {
+  // A variable stands for what only the reader knows.
+  const env = Object.fromEntries([...text.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => [name, 'value']))
+  const { faults, warnings } = parse(text, { file: join(root, 'config/block.yaml'), env, meaning })
+  return [...faults, ...warnings].map(format)
+}
+
+test('every whole config in README.md loads, without a fault or a warning, and there is one', () => {
+  const blocks = configsOf('README.md')
+  expect(blocks.length).toBeGreaterThan(0)
+  expect(blocks.flatMap((block) => faultsOf(block).map((fault) => `${block.at}: ${fault}`))).toEqual([])
+})
+
+test('every whole config in docs/ loads, but for what it says of things that are not yet supported', () => {
+  const blocks = globSync('docs/**/*.md', { cwd: root }).flatMap(configsOf)
+  const faults = blocks.flatMap((block) => faultsOf(block).map((fault) => `${block.at}: ${fault}`))
+  expect(faults.filter((fault) => !fault.includes(': not yet supported: '))).toEqual([])
+})

@@ -1,0 +1,173 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Load, chooseOfTwo } from '../../src/policy/balance.ts'
+
+/** A sequence of random numbers in [0, 1) that is the same for the same seed (xorshift). */
+function randomOf(seed: number): () => number {
+  let state = (seed | 0) === 0 ? 1 : seed | 0
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+}
+
+/** Plays calls over endpoints that take the given times (null: fails at once), and counts how many each got. */
+function play(seed: number, calls: number, times: (number | null)[], gapMs: number): number[] {
+  const loads = times.map(() => new Load())
+  const random = randomOf(seed)
+  const counts = times.map(() => 0)
+  const ends: { at: number; place: number; ms: number; answered: boolean }[] = []
+  for (let i = 0; i < calls; i++) {
+    const now = i * gapMs
+    for (const end of ends.filter(({ at }) => at <= now)) {
+      loads[end.place]?.end(end.at, end.ms, end.answered)
+      ends.splice(ends.indexOf(end), 1)
+    }
+    const place = chooseOfTwo(loads, now, random)
+    loads[place]?.begin()
+    counts[place] = (counts[place] ?? 0) + 1
+    const ms = times[place] ?? 1
+    ends.push({ at: now + ms, place, ms, answered: times[place] !== null })
+  }
+  return counts
+}
+
+const seed = fc.integer()
+
+test('one of the endpoints is chosen, whatever has happened to them', () => {
+  const event = fc.record({ place: fc.nat(7), ms: fc.nat(5_000), how: fc.constantFrom('answered', 'failed', 'left') })
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 8 }), fc.array(event, { maxLength: 50 }), seed, (count, events, number) => {
+      const loads = Array.from({ length: count }, () => new Load())
+      const random = randomOf(number)
+      let now = 0
+      for (const { place, ms, how } of events) {
+        const load = loads[place % count] as Load
+        load.begin()
+        now += ms
+        if (how === 'left') load.leave(now, ms)
+        else load.end(now, ms, how === 'answered')
+        const chosen = chooseOfTwo(loads, now, random)
+        expect(Number.isInteger(chosen) && chosen >= 0 && chosen < count).toBe(true)
+        expect(loads.every((one) => Number.isFinite(one.cost(now)) && one.cost(now) >= 1)).toBe(true)
+      }
+      expect(loads.map(({ inFlight }) => inFlight)).toEqual(loads.map(() => 0))
+    }),
+  )
+})
+
+test('of two that are drawn the less loaded is chosen, and both are ever drawn', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(20), { minLength: 2, maxLength: 6 }), seed, (inFlight, number) => {
+      const loads = inFlight.map((count) => {
+        const load = new Load()
+        for (let i = 0; i < count; i++) load.begin()
+        return load
+      })
+      const random = randomOf(number)
+      const most = Math.max(...inFlight)
+      const chosen = Array.from({ length: 400 }, () => chooseOfTwo(loads, 0, random))
+      // The most loaded is chosen only against one that is loaded as much.
+      if (inFlight.filter((count) => count === most).length > 1) return
+      expect(chosen).not.toContain(inFlight.indexOf(most))
+      const least = Math.min(...inFlight)
+      expect(chosen).toContain(inFlight.indexOf(least))
+    }),
+  )
+})
+
+test('the two that are drawn are never the same', () => {
+  const loads = [new Load(), new Load()]
+  loads[1]?.begin()
+  for (const a of [0, 0.3, 0.5, 0.9999999]) {
+    for (const b of [0, 0.3, 0.5, 0.9999999]) {
+      const numbers = [a, b]
+      expect(chooseOfTwo(loads, 0, () => numbers.shift() as number)).toBe(0)
+    }
+  }
+})
+
+test('endpoints that are alike get about as many calls each', () => {
+  fc.assert(
+    fc.property(seed, (number) => {
+      for (const count of play(number, 3_000, [10, 10, 10], 2)) {
+        expect(count).toBeGreaterThan(800)
+        expect(count).toBeLessThan(1_200)
+      }
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('an endpoint that takes ten times as long gets far fewer calls', () => {
+  fc.assert(
+    fc.property(seed, (number) => {
+      const [slow = 0, ...quick] = play(number, 3_000, [100, 10, 10], 2)
+      expect(slow).toBeLessThan(Math.min(...quick) / 3)
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('an endpoint that fails at once does not draw the calls', () => {
+  fc.assert(
+    fc.property(seed, (number) => {
+      const [failing = 0, good = 0] = play(number, 1_000, [null, 20], 5)
+      expect(failing).toBeLessThan(good / 10)
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('an endpoint that has failed once is tried again within a minute, though nothing else is heard of it', () => {
+  fc.assert(
+    fc.property(seed, fc.integer({ min: 1, max: 50 }), (number, quickMs) => {
+      const loads = [new Load(), new Load()]
+      const random = randomOf(number)
+      loads[0]?.begin()
+      loads[0]?.end(0, 1, false)
+      let now = 0
+      for (; now < 60_000; now += 100) {
+        if (chooseOfTwo(loads, now, random) === 0) break
+        loads[1]?.begin()
+        loads[1]?.end(now + quickMs, quickMs, true)
+      }
+      // But not at once either.
+      expect(now).toBeGreaterThan(5_000)
+      expect(now).toBeLessThan(60_000)
+    }),
+  )
+})
+
+test('a call that was given up is no failure of the endpoint', () => {
+  const [left, answered] = [new Load(), new Load()]
+  for (const load of [left, answered]) {
+    load.begin()
+    load.end(0, 10, true)
+    load.begin()
+  }
+  left.leave(5, 5)
+  answered.end(5, 5, true)
+  expect(left.cost(5)).toBeLessThan(20)
+  expect(left.cost(5)).toBeGreaterThanOrEqual(answered.cost(5))
+  // What was given up after long has taken long.
+  left.begin()
+  left.leave(1_005, 1_000)
+  expect(left.cost(1_005)).toBe(1_001)
+})
+
+test('a slow answer is believed at once, quick ones bit by bit', () => {
+  const load = new Load()
+  const answer = (now: number, ms: number): number => {
+    load.begin()
+    load.end(now, ms, true)
+    return load.cost(now)
+  }
+  expect(answer(0, 10)).toBe(11)
+  expect(answer(10, 500)).toBe(501)
+  const after = answer(20, 10)
+  expect(after).toBeGreaterThan(450)
+  expect(answer(60_000, 10)).toBeLessThan(20)
+})
