@@ -42,7 +42,9 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
   const { rawPath, query } = partsOf(asked.target)
   const path = normalPath(rawPath)
   if (path === null) return fail(`${rawPath} is not a path that is served: 400`)
-  const route = config.routes.find((one) => methodsOf(one.match.method).includes(asked.method) && matches(one.match.path, path))
+  const route = config.routes.find(
+    (one) => methodsOf(one.match.method).includes(asked.method) && matches(one.match.path, path),
+  )
   if (route === undefined) return fail(whyNoRoute(config, path, asked.method))
   print(describeRoute(route))
   if (route.forward !== undefined) {
@@ -50,14 +52,22 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
     return 0
   }
   const wheel = new Wheel()
-  const series = seriesOf(config.routes.map(({ name }) => name), Object.keys(config.upstreams))
+  const series = seriesOf(
+    config.routes.map(({ name }) => name),
+    Object.keys(config.upstreams),
+  )
   const stacks = asked.run ? stacksOf(config, { wheel, instruments: new Instruments(series) }) : null
   const compiled = await compileAll(config, (name, step) => stacks?.get(name)?.with(step) ?? unreachable)
-  const { plan } = compiled[config.routes.indexOf(route)]?.compiled as Extract<Compiled, { kind: 'steps' }>
+  const ours = compiled.find((one) => one.route === route) as (typeof compiled)[number]
+  const { plan } = ours.compiled as Extract<Compiled, { kind: 'steps' }>
   print(describePlan(plan, route))
   if (stacks === null) return 0
   try {
-    const input = inputOf(given, (name) => paramOf(route.match.path, path, name), query === '' ? path : `${path}?${query}`)
+    const input = inputOf(
+      given,
+      (name) => paramOf(route.match.path, path, name),
+      query === '' ? path : `${path}?${query}`,
+    )
     return wrongBody(route, input) ?? (await make(plan, route, input, wheel))
   } finally {
     await Promise.all([...stacks.values()].map((one) => one.destroy()))
@@ -66,11 +76,17 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
 
 function whyNoRoute(config: Config, path: string, method: string): string {
   const others = config.routes.filter((route) => matches(route.match.path, path)).map((route) => route.match.method)
-  return others.length === 0 ? `no route for ${path}: 404` : `${method} is not allowed on ${path}, but ${others.join(', ')}: 405`
+  return others.length === 0
+    ? `no route for ${path}: 404`
+    : `${method} is not allowed on ${path}, but ${others.join(', ')}: 405`
 }
 
 function describeRoute(route: Route): string {
-  const lines = [`route     ${route.name}`, `match     ${route.match.method} ${route.match.path}`, `budget    ${ms(route.budget)}`]
+  const lines = [
+    `route     ${route.name}`,
+    `match     ${route.match.method} ${route.match.path}`,
+    `budget    ${ms(route.budget)}`,
+  ]
   if (Number.isFinite(route.limits.body)) lines.push(`limits    body ${route.limits.body} bytes`)
   if (route.forward !== undefined) {
     lines.push(`forward   ${route.forward.upstream} ${route.forward.path ?? "(the request's own path)"}`)
@@ -137,7 +153,11 @@ async function make(plan: Plan, route: StepsRoute, input: RequestInput, wheel: W
   return 'failure' in made ? tellFailure(made) : tellBody(plan, ended, made.body, route)
 }
 
-async function bodyOf({ merge }: Plan, { state }: Ended, scope: Scope): Promise<{ body: string | Uint8Array } | Missing> {
+async function bodyOf(
+  { merge }: Plan,
+  { state }: Ended,
+  scope: Scope,
+): Promise<{ body: string | Uint8Array } | Missing> {
   try {
     return { body: await merge(state, scope) }
   } catch (error) {
@@ -163,7 +183,8 @@ function outcomeOf(part: Ended['state']['parts'][number]): string {
 }
 
 function tellFailure({ step, failure }: Missing): number {
-  const why = failure.detail ?? (failure.reply ? `the upstream answered ${failure.reply.status}` : failures[failure.error].says)
+  const why =
+    failure.detail ?? (failure.reply ? `the upstream answered ${failure.reply.status}` : failures[failure.error].says)
   print(`status    ${statusOf(failure)} ${failure.error}${step === '' ? '' : ` (${step})`}: ${why}`)
   return 1
 }
@@ -180,7 +201,11 @@ function tellBody(plan: Plan, { state }: Ended, body: string | Uint8Array, route
 /** What a request has beside its target. Throws a Misuse. */
 function givenOf({ header = [], body }: Asked) {
   const text = body?.startsWith('@') ? textOf(body.slice(1)) : body
-  return { headers: Object.fromEntries(header.map(headerOf)), text, json: text === undefined ? undefined : jsonOf(text) }
+  return {
+    headers: Object.fromEntries(header.map(headerOf)),
+    text,
+    json: text === undefined ? undefined : jsonOf(text),
+  }
 }
 
 function textOf(file: string): string {
@@ -213,12 +238,22 @@ function partsOf(target: string): { rawPath: string; query: string } {
 
 function inputOf({ headers, text, json }: ReturnType<typeof givenOf>, param: Param, url: string): RequestInput {
   const bytes = text === undefined ? null : Buffer.from(text)
-  return new RequestInput({ id: randomHex(16), trace: traceOf(headers['traceparent']) }, { url, headers }, param, bytes, json)
+  return new RequestInput(
+    { id: randomHex(16), trace: traceOf(headers['traceparent']) },
+    { url, headers },
+    param,
+    bytes,
+    json,
+  )
 }
 
 function paramOf(pattern: string, path: string, name: string): string | undefined {
   const segments = pattern.split('/')
-  if (name === '*') return path.split('/').slice(segments.length - 1).join('/')
+  if (name === '*')
+    return path
+      .split('/')
+      .slice(segments.length - 1)
+      .join('/')
   const given = path.split('/')[segments.indexOf(`:${name}`)]
   return given === undefined ? undefined : decodeURIComponent(given)
 }

@@ -53,13 +53,19 @@ async function main(args: string[]): Promise<number> {
   const [command = 'help', ...rest] = parsed.positionals
   if (parsed.values.help || command === 'help') return say(help)
   if (parsed.values.version || command === 'version') return version()
-  if (command === 'start' && rest.length === 0) return withConfig(parsed.values, (config, loaded) => start(config, loaded))
-  if (command === 'check' && rest.length === 0) return withConfig(parsed.values, (config) => checked(parsed.values, config))
+  if (command === 'start' && rest.length === 0)
+    return withConfig(parsed.values, (config, loaded) => start(config, loaded))
+  if (command === 'check' && rest.length === 0)
+    return withConfig(parsed.values, (config) => checked(parsed.values, config))
   if (command === 'explain' && rest.length === 2) {
     const [method = '', target = ''] = rest
     return withConfig(parsed.values, (config) => explain(config, { method, target, ...parsed.values }))
   }
-  return misused(['start', 'check', 'explain'].includes(command) ? `too few or too many words for "${command}"` : `no command "${command}"`)
+  return misused(
+    ['start', 'check', 'explain'].includes(command)
+      ? `too few or too many words for "${command}"`
+      : `no command "${command}"`,
+  )
 }
 
 async function withConfig(
@@ -96,7 +102,9 @@ function say(text: string): number {
 }
 
 async function version(): Promise<number> {
-  const { default: own } = (await import('../package.json', { with: { type: 'json' } })) as { default: { version: string } }
+  const { default: own } = (await import('../package.json', { with: { type: 'json' } })) as {
+    default: { version: string }
+  }
   return say(`oneloop ${own.version}\n`)
 }
 

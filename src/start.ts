@@ -32,8 +32,8 @@ export async function start(config: Config, loaded: Loaded): Promise<number> {
     return 1
   }
   const status = supervisor.status()
-  writer.log('info', 'listening', { address: `http://${config.listen.host}:${status.port}`, loops: status.loops.length })
-  writer.log('info', 'ops', { address: `http://${host}:${ops.port}` })
+  writer.log('info', 'listening', { address: urlOf(config.listen.host, status.port), loops: status.loops.length })
+  writer.log('info', 'ops', { address: urlOf(host, ops.port) })
   const cut = await stopped
   ops.close()
   writer.log(cut === 0 ? 'info' : 'warn', 'stopped', { cut })
@@ -41,6 +41,10 @@ export async function start(config: Config, loaded: Loaded): Promise<number> {
   // What is left of the log is waited for, but somebody may have stopped reading it.
   setTimeout(() => process.exit(exitStatus), lastLinesMs).unref()
   return exitStatus
+}
+
+function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 /** Waits for signals: the first drains, a second ends at once. Gives the number of requests that were cut. */

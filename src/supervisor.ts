@@ -53,6 +53,8 @@ const soundMs = 10_000
 const quietMs = 1_000
 // Kubernetes kills after 30 s; what is not done by then would be cut by it, uncounted.
 const leaveMs = 25_000
+// However long it serves on before: who raises `drain` raises what Kubernetes waits.
+const leastDrainMs = 5_000
 
 /** Runs the data loops from outside: starts them, replaces those that die, drains them in the end. */
 export class Supervisor {
@@ -88,7 +90,7 @@ export class Supervisor {
       // The first alone: it finds the port when any will do, and tells a fault once.
       for (const loop of this.#loops) await this.#begin(loop)
     } catch (error) {
-      await Promise.all(this.#loops.map(({ worker }) => worker?.terminate()))
+      await Promise.all(this.#loops.map(async ({ worker }) => worker?.terminate()))
       throw error
     }
     this.#state = 'serving'
@@ -117,7 +119,8 @@ export class Supervisor {
   async drain(serveMs: number, idleMs = quietMs): Promise<number> {
     this.#state = 'draining'
     await new Promise((resolve) => setTimeout(resolve, serveMs))
-    const counts = this.#loops.map((loop) => this.#end(loop, { type: 'drain', quietMs: idleMs, withinMs: leaveMs - serveMs }))
+    const withinMs = Math.max(leaveMs - serveMs, leastDrainMs)
+    const counts = this.#loops.map((loop) => this.#end(loop, { type: 'drain', quietMs: idleMs, withinMs }))
     const cut = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
     this.#state = 'stopped'
     return cut
@@ -148,7 +151,10 @@ export class Supervisor {
         } else if (message.type === 'failed') reject(new StartFault(message.message, message.hindrances))
         else if (message.type === 'log') this.#take(worker, message.batch)
       })
-      worker.on('error', (error: Error) => this.#events.log('error', 'a data loop failed', { error: error.stack ?? String(error) }))
+      // Anything can be thrown, null too.
+      worker.on('error', (error: Error | null | undefined) =>
+        this.#events.log('error', 'a data loop failed', { error: error?.stack ?? String(error) }),
+      )
       worker.once('exit', () => {
         reject(new StartFault('a data loop ended before it listened'))
         this.#died(loop)
@@ -169,7 +175,8 @@ export class Supervisor {
     loop.deaths++
     loop.instruments.zero(isGauge)
     const livedMs = performance.now() - loop.startedAt
-    const pauseMs = livedMs > soundMs || loop.deaths === 1 ? 0 : Math.min(firstPauseMs * 2 ** loop.deaths, longestPauseMs)
+    const pauseMs =
+      livedMs > soundMs || loop.deaths === 1 ? 0 : Math.min(firstPauseMs * 2 ** loop.deaths, longestPauseMs)
     this.#events.log('error', 'a data loop has died and is replaced', { deaths: loop.deaths, pauseMs })
     setTimeout(() => {
       if (loop.ending || this.#state === 'stopped') return

@@ -38,7 +38,7 @@ interface Case {
 }
 
 const layers = ['balance', 'cache', 'limit', 'measure', 'pool', 'redirect', 'timeout', 'a-layer-to-come']
-const parts = ['classify', 'connect', 'decode', 'json']
+const parts = ['classify', 'connect', 'decode', 'json', 'lender']
 const places = [
   ...rooms.map((room) => `src/${room}/some.ts`),
   'src/main.ts',

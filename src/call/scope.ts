@@ -15,7 +15,7 @@ export class Scope {
   #deadline: number
   #alarm: Alarm | null = null
   #ended: FailureName | null = null
-  #watchers: Watcher[] = []
+  readonly #watchers: Watcher[] = []
 
   constructor(wheel: Wheel, deadline: number, parent: Scope | null = null) {
     this.#wheel = wheel
@@ -79,8 +79,7 @@ export class Scope {
     this.#ended = why
     if (this.#alarm !== null) this.#wheel.clear(this.#alarm)
     if (this.#endWithParent !== null) this.#parent?.unwatch(this.#endWithParent)
-    const watchers = this.#watchers
-    this.#watchers = []
-    for (const watcher of watchers) watcher(why)
+    // One by one, for a watcher may take off another that is still to be told.
+    for (let told = this.#watchers.pop(); told !== undefined; told = this.#watchers.pop()) told(why)
   }
 }

@@ -49,7 +49,8 @@ export class Wheel {
     if (first !== null) first.before = alarm
     this.#slots[tick % slots] = alarm
     this.#count++
-    if (tick < this.#wakesAt) this.#wakeAt(tick)
+    // No further ahead than a turn: a timer of Node's that is set for more than 24 days rings at once.
+    if (tick < this.#wakesAt) this.#wakeAt(Math.min(tick, this.#done + slots))
     return alarm
   }
 
@@ -60,7 +61,7 @@ export class Wheel {
     else this.#slots[alarm.at % slots] = alarm.after
     if (alarm.after !== null) alarm.after.before = alarm.before
     alarm.at = -1
-    if (--this.#count === 0) this.#sleep()
+    this.#count--
   }
 
   /** Rings what is due. The wheel's own timer calls it; a test with a clock of its own may too. */
@@ -72,7 +73,6 @@ export class Wheel {
     for (let t = first; t <= tick; t++) this.#ringSlot(t % slots, tick)
     this.#wakesAt = Infinity
     if (this.#count > 0) this.#wakeAt(this.#nextTick())
-    else this.#sleep()
   }
 
   #ringSlot(slot: number, tick: number): void {
@@ -94,12 +94,14 @@ export class Wheel {
   #wakeAt(tick: number): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#wakesAt = tick
-    this.#timer = setTimeout(() => this.advance(), Math.max(1, tick * tickMs - this.#now()))
+    // The timer stays when the last alarm is cleared, since under light load the next would set it again at once; so
+    // it must not be what keeps a process running.
+    this.#timer = setTimeout(() => this.#afterPoll(), Math.max(1, tick * tickMs - this.#now())).unref()
   }
 
-  #sleep(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
-    this.#wakesAt = Infinity
+  // Node runs timers before it looks at sockets. After a loop that was busy for long, what arrived meanwhile would
+  // be late by our own doing: it is let in first.
+  #afterPoll(): void {
+    setImmediate(() => this.advance())
   }
 }

@@ -24,7 +24,11 @@ export function logWriter(): LogWriter {
     else dropped++
   }
   // Not pino's own way to stdout: that waits until a line is written, and this loop with it.
-  const options = { base: null, timestamp: false, formatters: { level: (label: string) => ({ level: label }) } } as const
+  const options = {
+    base: null,
+    timestamp: false,
+    formatters: { level: (label: string) => ({ level: label }) },
+  } as const
   const logger = pino(options, { write })
   const now = (): string => new Date().toISOString()
   const tellDropped = (): void => {

@@ -54,10 +54,10 @@ export function compileTarget(
   names: Names,
 ): (state: State) => string | Failure {
   const at = queryStart(written)
-  const inPath = at === -1 ? [] : written.slice(at + 1).split('&').filter((field) => field !== '')
+  const inPath = at === -1 ? '' : written.slice(at + 1)
   const [path, first, more] = makeAll([
     [['path'], () => compilePath(at === -1 ? written : written.slice(0, at), names)],
-    [['path'], () => inPath.map((field) => compileField(...fieldOf(field), names, inUrl))],
+    [['path'], () => fieldsOf(inPath).map(([name, value]) => compileField(name, value, names, inUrl))],
     [['query'], () => compileFields(query, names)],
   ])
   const fields = [...first, ...more]
@@ -89,9 +89,12 @@ function queryStart(path: string): number {
   return -1
 }
 
-function fieldOf(text: string): [name: string, value: string | null] {
-  const at = text.indexOf('=')
-  return at === -1 ? [text, null] : [text.slice(0, at), text.slice(at + 1)]
+function fieldsOf(text: string): [name: string, value: string | null][] {
+  const fields = text.split('&').filter((field) => field !== '')
+  return fields.map((field) => {
+    const at = field.indexOf('=')
+    return at === -1 ? [field, null] : [field.slice(0, at), field.slice(at + 1)]
+  })
 }
 
 function compileFields(query: CallSpec['query'], names: Names): BindText[] {
@@ -104,13 +107,17 @@ function compileFields(query: CallSpec['query'], names: Names): BindText[] {
 function wholeQuery(text: string): [] {
   const ref = lone(parseText(text))
   if (ref?.root === 'query' && ref.path.length === 0 && ref.fallback === null) return []
-  throw new TemplateFault(`${JSON.stringify(text)} is not a query: write "{query}" for the whole of the client's, or a map of fields`)
+  throw new TemplateFault(
+    `${JSON.stringify(text)} is not a query: write "{query}" for the whole of the client's, or a map of fields`,
+  )
 }
 
 function compileField(name: string, value: string | null, names: Names, literal: (text: string) => string): BindText {
   const pieces = parseText(name)
   if (!pieces.every((piece) => typeof piece === 'string')) {
-    throw new TemplateFault(`the name of a query field cannot be a reference; query: "{query}" passes the whole query on`)
+    throw new TemplateFault(
+      `the name of a query field cannot be a reference; query: "{query}" passes the whole query on`,
+    )
   }
   const key = literal(pieces.join(''))
   if (value === null) return () => key

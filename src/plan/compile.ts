@@ -60,7 +60,10 @@ export interface Remark {
 export function compile(route: RouteSpec, given: Given): { plan: Plan | null; remarks: Remark[] } {
   const compiler = new Compiler(route, given)
   const plan = compiler.compile()
-  return { plan: compiler.remarks.some(({ severity }) => severity === 'fault') ? null : plan, remarks: compiler.remarks }
+  return {
+    plan: compiler.remarks.some(({ severity }) => severity === 'fault') ? null : plan,
+    remarks: compiler.remarks,
+  }
 }
 
 type Draft = { -readonly [K in keyof Step]: Step[K] }
@@ -86,7 +89,8 @@ class Compiler {
   compile(): Plan | null {
     const sharing = this.#sharings()
     const drafts = this.#entries.map(([name, spec], place) => this.#step(name, spec, place, sharing[place] ?? null))
-    const merge = this.#given.transform ?? this.#at(['response'], () => respondWith(this.#response(), this.#names(null)))
+    const merge =
+      this.#given.transform ?? this.#at(['response'], () => respondWith(this.#response(), this.#names(null)))
     const needs = this.#needs.map((set) => [...set])
     for (const cycle of findCycles(needs)) this.#tellCycle(cycle)
     const steps = drafts.filter((draft) => draft !== null)
@@ -198,7 +202,8 @@ class Compiler {
   #tellCycle(cycle: readonly number[]): void {
     const names = cycle.map((place) => this.#entries[place]?.[0] ?? '')
     const [first = ''] = names
-    const way = names.length === 1 ? `step "${first}" needs itself` : `steps need each other: ${[...names, first].join(' → ')}`
+    const way =
+      names.length === 1 ? `step "${first}" needs itself` : `steps need each other: ${[...names, first].join(' → ')}`
     this.#tell(['steps', first], way)
   }
 
@@ -207,7 +212,11 @@ class Compiler {
     const { budget } = this.#route
     if (chainMs.cost <= budget) return
     const way = chainMs.way.map((place) => steps[place]?.name).join(' → ')
-    this.#tell(['budget'], `the budget of ${budget} ms is less than its steps may take: ${way}, ${chainMs.cost} ms`, 'warning')
+    this.#tell(
+      ['budget'],
+      `the budget of ${budget} ms is less than its steps may take: ${way}, ${chainMs.cost} ms`,
+      'warning',
+    )
   }
 
   #at<T>(path: readonly (string | number)[], make: () => T): T | null {

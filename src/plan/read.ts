@@ -19,7 +19,7 @@ export interface Names {
 }
 
 /** The names that are not steps. */
-export const clientRoots: readonly string[] = ['params', 'query', 'headers', 'cookies', 'body', 'auth']
+const clientRoots: readonly string[] = ['params', 'query', 'headers', 'cookies', 'body', 'auth']
 
 /** Whether a value is the client's own. */
 export function isFromClient(ref: Ref): boolean {
@@ -87,7 +87,8 @@ function ofClient({ root, path, text }: Ref, names: Names): Read {
   if (name === undefined && root === 'query') return (state) => Object.fromEntries(fields(state.input.rawQuery))
   if (name === undefined || more.length > 0) throw new TemplateFault(`{${text}} must name one field of ${root}`)
   if (root === 'params') {
-    if (!names.params.includes(name)) throw new TemplateFault(`the path has no parameter "${name}"${names.suggest(name, names.params)}`)
+    if (!names.params.includes(name))
+      throw new TemplateFault(`the path has no parameter "${name}"${names.suggest(name, names.params)}`)
     return (state) => state.input.param(name)
   }
   if (root === 'query') return (state) => state.input.query(name)

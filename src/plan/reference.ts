@@ -66,7 +66,8 @@ export function parseText(text: string): Piece[] {
     const brace = match[0]
     from = token.lastIndex
     if (brace === '{{' || brace === '}}') literal += brace.charAt(0)
-    else if (brace === '}') throw new TemplateFault(`a "}" without "{" in ${quote(text)}; a literal brace is written "}}"`)
+    else if (brace === '}')
+      throw new TemplateFault(`a "}" without "{" in ${quote(text)}; a literal brace is written "}}"`)
     else {
       const end = closing(text, from)
       if (literal !== '') pieces.push(literal)

@@ -25,7 +25,9 @@ type App = Hono<{ Bindings: Peer }>
 /** Makes the app of all routes: the first that matches in the order given serves; 404 and 405 when none does. */
 export function app(routes: readonly Served[]): App {
   // The guard has brought the path into normal form: it must not be taken apart a second time by other rules.
-  const made: App = new Hono<{ Bindings: Peer }>({ getPath: (_, options) => pathOf((options as { env: Peer }).env.incoming) })
+  const made: App = new Hono<{ Bindings: Peer }>({
+    getPath: (_, options) => pathOf((options as { env: Peer }).env.incoming),
+  })
   for (const { path, group } of byPath(routes)) made.all(path, handler(path, group))
   made.notFound((c) => notFound(c.env.incoming, routes))
   made.onError((error) => {
@@ -76,7 +78,9 @@ function restOf(path: string, segments: number): string {
 
 function notFound(incoming: IncomingMessage, routes: readonly Match[]): Response {
   const path = pathOf(incoming)
-  const allowed = new Set(routes.filter((route) => matches(route.path, path)).flatMap((route) => methodsOf(route.method)))
+  const allowed = new Set(
+    routes.filter((route) => matches(route.path, path)).flatMap((route) => methodsOf(route.method)),
+  )
   const id = idOf(incoming)
   if (allowed.size === 0) return responseOf(refusalProblem({ status: 404, detail: `no route for ${path}` }, id))
   const allow = [...allowed].join(', ')

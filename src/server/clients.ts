@@ -86,8 +86,10 @@ export class Clients {
   /** Has each connection closed after its next response. */
   closeAfterNext(): void {
     this.#closing = true
-    for (const { exchanges } of this.#clients.values()) {
-      const last: ServerResponse | undefined = exchanges.at(-1)?.outgoing
+    for (const client of this.#clients.values()) {
+      // Silence counts from here: a connection that was idle till now may be about to be used.
+      client.since = performance.now()
+      const last: ServerResponse | undefined = client.exchanges.at(-1)?.outgoing
       if (last?.headersSent === false) last.shouldKeepAlive = false
     }
   }

@@ -34,7 +34,8 @@ export function endToEnd(headers: ReplyHeaders): Fields {
 }
 
 // These speak of a reply's own body and cannot be true of a body that was made of several.
-const ofTheBody = /^(?:content-(?:length|type|encoding|range|md5|digest|disposition)|etag|last-modified|accept-ranges|digest|repr-digest|date|age)$/
+const ofTheBody =
+  /^(?:content-(?:length|type|encoding|range|md5|digest|disposition)|etag|last-modified|accept-ranges|digest|repr-digest|date|age)$/
 
 /** Copies what of a step's reply may stand on a response that was merged. */
 export function beyondTheBody(headers: ReplyHeaders): Fields {

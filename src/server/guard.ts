@@ -11,7 +11,8 @@ export interface HeadLimits {
 }
 
 // A client that could have these dropped on the way would decide what upstreams believe.
-const protectedFields = /^(?:authorization|cookie|host|content-length|transfer-encoding|forwarded|x-forwarded-.*|cache-control)$/
+const protectedFields =
+  /^(?:authorization|cookie|host|content-length|transfer-encoding|forwarded|x-forwarded-.*|cache-control)$/
 const authority = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
 // Nearly all requests name the same host: it is looked at once.
 let lastAuthority = ''
@@ -24,7 +25,10 @@ export function guard(incoming: IncomingMessage, limits: HeadLimits): Refusal | 
   return guardHead(incoming, limits) ?? guardFraming(incoming) ?? guardHost(incoming) ?? guardTarget(incoming)
 }
 
-function guardHead({ url = '', rawHeaders, method = '', headers }: IncomingMessage, limits: HeadLimits): Refusal | null {
+function guardHead(
+  { url = '', rawHeaders, method = '', headers }: IncomingMessage,
+  limits: HeadLimits,
+): Refusal | null {
   if (url.length > limits.url) return closing(414, `the target is longer than ${limits.url} bytes`)
   // Node drops what is past its own bound without a word, so the bound here must be the lower one.
   if (rawHeaders.length / 2 > limits.headers) return closing(431, `more than ${limits.headers} header fields`)

@@ -65,7 +65,9 @@ export async function listen(fetch: Hono<{ Bindings: Peer }>['fetch'], options: 
   server.on('connect', (incoming: IncomingMessage, socket: Duplex) => {
     // From here on Node leaves the socket to us, and with it the error of a client that resets.
     socket.on('error', () => socket.destroy())
-    clients.last(incoming.socket, () => endWith(socket, { status: 501, detail: 'CONNECT is not supported', headers: allow }))
+    clients.last(incoming.socket, () =>
+      endWith(socket, { status: 501, detail: 'CONNECT is not supported', headers: allow }),
+    )
   })
   server.on('clientError', (error: ClientError, socket: Socket) => {
     // Nobody is there to be told.
@@ -120,7 +122,8 @@ function refusalOf({ code = '', reason, rawPacket }: ClientError, maxTarget: num
   // The version is fine, but what ends its line is not.
   if (reason === 'Expected CRLF after version') return invalid
   const target = code === 'HPE_HEADER_OVERFLOW' && /^[A-Z]+ ([^ \r\n]*)/.exec(rawPacket?.toString('latin1') ?? '')?.[1]
-  if (target && target.length > maxTarget) return { status: 414, detail: `the target is longer than ${maxTarget} bytes` }
+  if (target && target.length > maxTarget)
+    return { status: 414, detail: `the target is longer than ${maxTarget} bytes` }
   return clientErrors[code] ?? invalid
 }
 

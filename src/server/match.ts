@@ -37,7 +37,9 @@ export function matches(pattern: string, path: string): boolean {
 /** Finds the earlier route that leaves a later one nothing to match; null when it has something of its own. */
 export function hiddenBy<T extends Match>(route: T, earlier: readonly T[]): T | null {
   const takes = methodsOf(route.method)
-  return earlier.find((one) => covers(one.path, route.path) && takes.every((m) => methodsOf(one.method).includes(m))) ?? null
+  return (
+    earlier.find((one) => covers(one.path, route.path) && takes.every((m) => methodsOf(one.method).includes(m))) ?? null
+  )
 }
 
 /** Whether every path that `narrow` matches is matched by `wide` too. */

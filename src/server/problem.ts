@@ -25,7 +25,9 @@ export interface Refusal {
 export function refusalProblem(refusal: Refusal, requestId: string): Problem {
   const { status, detail, errors, headers = {} } = refusal
   // 501 and 505 too are about the request, but they are errors that a proxy is expected to account for.
-  const proxyStatus = { 'proxy-status': `oneloop;error=${status === 431 || status === 414 ? 'http_request_error' : 'http_request_denied'}` }
+  const proxyStatus = {
+    'proxy-status': `oneloop;error=${status === 431 || status === 414 ? 'http_request_error' : 'http_request_denied'}`,
+  }
   return problem(status, requestId, { detail, ...(errors && { errors }) }, { ...proxyStatus, ...headers })
 }
 

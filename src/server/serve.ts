@@ -35,7 +35,8 @@ export function serveSteps(
 
   async function serve(peer: Peer, param: Param, exchange: Exchange, body: Uint8Array | null): Promise<Response> {
     const json = body === null || body.length === 0 || !readsBody ? undefined : jsonOf(body)
-    if (json === broken) return refuse(peer, exchange, { status: 400, detail: 'the body is not valid JSON, or too deep' })
+    if (json === broken)
+      return refuse(peer, exchange, { status: 400, detail: 'the body is not valid JSON, or too deep' })
     const refusal = check === null ? null : check(json)
     if (refusal !== null) return refuse(peer, exchange, refusal)
     const input = new RequestInput(exchange, peer.incoming, param, json === undefined ? null : body, json)

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { type Dispatcher, Pool } from 'undici'
+import { Client, type Dispatcher } from 'undici'
 import type { Call, Outcome, ReplyHeaders, Upstream } from '../call/call.ts'
 import { type Failure, type FailureName, failure } from '../call/failure.ts'
 import type { Scope } from '../call/scope.ts'
@@ -8,6 +8,7 @@ import { classify, judgeHead } from './classify.ts'
 import { connector } from './connect.ts'
 import { contentCoding, decode } from './decode.ts'
 import { JsonCheck, isJson } from './json.ts'
+import { Lender } from './lender.ts'
 
 /** What bounds the wire to one endpoint. */
 export interface PoolOptions {
@@ -32,10 +33,34 @@ export interface Wire {
 const maxFields = 256
 const maxInterim = 32
 
-/** Makes the wire to an endpoint, given as an origin, with a pool of connections of its own. */
+/** Makes the wire to an endpoint, given as an origin, with connections of its own. */
 export function pool(origin: string, wheel: Wheel, options: PoolOptions): Wire {
-  const connections = new Pool(origin, {
-    connections: options.connections,
+  // A Client of undici's is one connection. Its Pool looks through all of them for each call, which with a hundred
+  // costs as much as a layer each; we know which are free.
+  const clients: Client[] = []
+  const connections = new Lender(options.connections, () => {
+    const client = new Client(origin, clientOptions(wheel, options))
+    clients.push(client)
+    // Bytes that nobody asked for, behind a reply or before one: undici has destroyed the connection.
+    client.on('disconnect', (_origin, _targets, error) => {
+      if (error.message === 'bad response') options.onBroken()
+    })
+    return client
+  })
+  const upstream: Upstream = (call, scope) =>
+    new Promise((resolve) => {
+      if (scope.ended !== null) return resolve(failure(scope.ended))
+      const attempt = new Attempt(call, scope, options, connections, resolve)
+      connections.lend(attempt.send)
+    })
+  const destroy = async (): Promise<void> => {
+    await Promise.all(clients.map((client) => client.destroy()))
+  }
+  return { upstream, destroy }
+}
+
+function clientOptions(wheel: Wheel, options: PoolOptions): Client.Options {
+  return {
     connect: connector(wheel, options.connectMs),
     maxHeaderSize: options.maxHeaderBytes,
     pipelining: 1,
@@ -45,19 +70,7 @@ export function pool(origin: string, wheel: Wheel, options: PoolOptions): Wire {
     // How long a connection may idle: the peer's hint less 2 s, so that we are seldom the one who finds it closed.
     keepAliveTimeoutThreshold: 2_000,
     keepAliveMaxTimeout: 30_000,
-  })
-  // Bytes that nobody asked for, behind a reply or before one: undici has destroyed the connection.
-  connections.on('disconnect', (_origin, _targets, error) => {
-    if (error.message === 'bad response') options.onBroken()
-  })
-  const upstream: Upstream = (call, scope) =>
-    new Promise((resolve) => {
-      const attempt = new Attempt(call, scope, options, resolve)
-      if (scope.ended !== null) return
-      const { method, headers, body } = call
-      connections.dispatch({ path: call.path, method, headers: headers as string[], body }, attempt)
-    })
-  return { upstream, destroy: () => connections.destroy() }
+  }
 }
 
 /** The answer to one dispatch: gathers or passes on the reply, and settles once. */
@@ -67,6 +80,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly #options: PoolOptions
   readonly #resolve: (outcome: Outcome) => void
   readonly #watcher = (why: FailureName): void => this.#refuse(failure(why))
+  readonly #connections: Lender<Client>
+  #client: Client | null = null
   #controller: Dispatcher.DispatchController | null = null
   #settled = false
   #status = 0
@@ -77,12 +92,32 @@ class Attempt implements Dispatcher.DispatchHandler {
   #coding: string | null = null
   #json: JsonCheck | null = null
 
-  constructor(call: Call, scope: Scope, options: PoolOptions, resolve: (outcome: Outcome) => void) {
+  constructor(
+    call: Call,
+    scope: Scope,
+    options: PoolOptions,
+    connections: Lender<Client>,
+    resolve: (outcome: Outcome) => void,
+  ) {
     this.#call = call
     this.#scope = scope
     this.#options = options
+    this.#connections = connections
     this.#resolve = resolve
     scope.watch(this.#watcher)
+  }
+
+  /** Sends the call over a connection, which is given back when undici is done with it. */
+  readonly send = (client: Client): void => {
+    this.#client = client
+    const { method, path, headers, body } = this.#call
+    // Blocking is about what is pipelined behind a call, which nothing is; it would cost a turn of undici's queue.
+    client.dispatch({ method, path, headers: headers as string[], body, blocking: false }, this)
+  }
+
+  #giveBack(): void {
+    if (this.#client !== null) this.#connections.giveBack(this.#client)
+    this.#client = null
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -127,6 +162,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.#giveBack()
     if (this.#settled) return
     const body = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks, this.#size)
     if (this.#coding === null || this.#size === 0) this.#settle(this.#judge(body))
@@ -134,6 +170,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: unknown, error: Error): void {
+    this.#giveBack()
     this.#settle(classify(error, this.#status !== 0))
   }
 
@@ -156,6 +193,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   /** Settles with a failure while the exchange is still going on: the socket cannot be used again. */
   #refuse(why: Failure): void {
     this.#settle(why)
+    if (this.#client === null) this.#connections.forget(this.send)
     this.#controller?.abort(stopped)
   }
 

@@ -48,8 +48,8 @@ describe('the path of a call', () => {
     const values = fc.string({ unit: 'grapheme', minLength: 1 })
     fc.assert(
       fc.property(values, (x) => {
-        const made = target('/a/{params.x}/b', { params: { x } })
-        if (typeof made !== 'string') return expect(/^\.{1,2}$|[\r\n\0]/.test(x)).toBe(true)
+        fc.pre(!/^\.{1,2}$|[\r\n\0]/.test(x))
+        const made = target('/a/{params.x}/b', { params: { x } }) as string
         const [, a, segment = '', b, ...more] = made.split('/')
         expect([a, decodeURIComponent(segment), b, ...more]).toEqual(['a', x, 'b'])
         expect(made).toMatch(/^[\x21-\x7e]+$/)
@@ -79,7 +79,7 @@ describe('the path of a call', () => {
   test('refuses what is absent, null, an object or a list', () => {
     const given: Given = { replies: { a: '{"nil":null,"o":{},"l":[1]}', gone: null } }
     for (const ref of ['a.nil', 'a.o', 'a.l', 'a.nothing', 'gone', 'gone.x', 'gone@status']) {
-      expect(target(`/x/{${ref}}`, given), ref).toEqual(cannot(ref, 'reply'))
+      expect(target(`/x/{${ref}}`, given)).toEqual(cannot(ref, 'reply'))
     }
     expect(target('/x/{query.a}')).toEqual(cannot('query.a'))
     expect(target('/x/{query.a?}')).toEqual(cannot('query.a?'))
@@ -92,8 +92,8 @@ describe('the path of a call', () => {
   test('refuses lone surrogates, CR, LF and NUL, which have no place in a URL (C21)', () => {
     for (const bad of ['\\ud800', 'a\\udc00b', 'a\\rb', 'a\\nb', '\\u0000']) {
       const given: Given = { replies: { a: `{"x":"${bad}"}` } }
-      expect(target('/{a.x}', given), bad).toEqual(cannot('a.x', 'reply'))
-      expect(target('/?x={a.x}', given), bad).toEqual(cannot('a.x', 'reply'))
+      expect(target('/{a.x}', given)).toEqual(cannot('a.x', 'reply'))
+      expect(target('/?x={a.x}', given)).toEqual(cannot('a.x', 'reply'))
     }
   })
 
@@ -104,7 +104,7 @@ describe('the path of a call', () => {
   })
 
   test('has its own text in the form that a URL needs, with the escapes that are there already', () => {
-    expect(target('/søk/a b/%2F/{{x}}')).toBe('/s%C3%B8k/a%20b/%2F/%7Bx%7D')
+    expect(target('/søk/a b/%2F/{{x}}#1')).toBe('/s%C3%B8k/a%20b/%2F/%7Bx%7D%231')
     expect(target('/søk-{params.x} y', { params: { x: 'é' } })).toBe('/s%C3%B8k-%C3%A9%20y')
     expect(target('/')).toBe('/')
     expect(target('/a//b/')).toBe('/a//b/')
@@ -123,9 +123,9 @@ describe('the query of a call', () => {
     const values = fc.string({ unit: 'grapheme' })
     fc.assert(
       fc.property(values, values, (a, b) => {
+        fc.pre(!/[\r\n\0]/.test(a + b))
         const given: Given = { replies: { s: JSON.stringify({ a, b }) } }
-        const made = target({ path: '/p?a={s.a}', query: { b: '{s.b}' } }, given)
-        if (typeof made !== 'string') return expect(/[\r\n\0]/.test(a + b)).toBe(true)
+        const made = target({ path: '/p?a={s.a}', query: { b: '{s.b}' } }, given) as string
         expect([...new URL(made, 'http://x').searchParams]).toEqual([
           ['a', a],
           ['b', b],
@@ -223,7 +223,7 @@ describe('the header of a call', () => {
   test('refuses a value with CR, LF or NUL, or that no header can hold (C21)', () => {
     for (const bad of ['a\\r\\nb: c', '\\n', '\\u0000', '\\u0007', '\\u2603', '\\ud800']) {
       const made = bind({ headers: { 'x-a': '{a.x}' } }, { replies: { a: `{"x":"${bad}"}` } })
-      expect(made, bad).toEqual(cannot('a.x', 'reply'))
+      expect(made).toEqual(cannot('a.x', 'reply'))
     }
     expect(bind({ headers: { 'x-a': '{headers.a}' } })).toEqual(cannot('headers.a'))
   })

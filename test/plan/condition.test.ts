@@ -12,10 +12,8 @@ test('a step without conditions runs', () => {
 
 describe('values of the client', () => {
   test('compare as text', () => {
-    for (const query of ['w=1', 'w=true']) expect(runs({ 'query.w': [1, true] }, { query }), query).toBe(true)
-    for (const query of ['', 'w=', 'w=0', 'w=1.0', 'w=TRUE']) {
-      expect(runs({ 'query.w': [1, true] }, { query }), query).toBe(false)
-    }
+    const queries = ['', 'w=', 'w=0', 'w=1', 'w=1.0', 'w=true', 'w=TRUE']
+    expect(queries.filter((query) => runs({ 'query.w': [1, true] }, { query }))).toEqual(['w=1', 'w=true'])
     expect(runs({ 'query.w': '1' }, { query: 'w=1' })).toBe(true)
     expect(runs({ '{headers.x-mode}': 'fast' }, { headers: { 'x-mode': 'fast' } })).toBe(true)
     expect(runs({ 'cookies.c': 'a' }, { cookies: { c: 'a' } })).toBe(true)
@@ -57,25 +55,23 @@ describe('values of a reply', () => {
   })
 
   test('that are null or absent are null', () => {
-    for (const ref of ['a.nil', 'a.nothing', 'gone', 'gone.x']) {
-      expect(runs({ [ref]: null }, given), ref).toBe(true)
-      expect(runs({ [ref]: false }, given), ref).toBe(false)
-    }
+    const refs = ['a.nil', 'a.nothing', 'gone', 'gone.x', 'a.b', 'a.o']
+    expect(refs.filter((ref) => runs({ [ref]: null }, given))).toEqual(refs.slice(0, 4))
+    expect(refs.filter((ref) => runs({ [ref]: false }, given))).toEqual(['a.b'])
   })
 })
 
 describe('one reference', () => {
   test('must be present and true', () => {
     const given: Given = { replies: { a: '{"yes":true,"no":false,"n":1,"zero":0,"o":{},"nil":null}', gone: null } }
-    for (const ref of ['a.yes', '{a.n}', 'a.o', 'a']) expect(runs(ref, given), ref).toBe(true)
-    for (const ref of ['a.no', 'a.zero', 'a.nil', 'a.nothing', 'gone', '{gone.x}']) {
-      expect(runs(ref, given), ref).toBe(false)
-    }
+    const holding = ['a.yes', '{a.n}', 'a.o', 'a']
+    const others = ['a.no', 'a.zero', 'a.nil', 'a.nothing', 'gone', '{gone.x}']
+    expect([...holding, ...others].filter((ref) => runs(ref, given))).toEqual(holding)
   })
 
   test('of a client is false where it says so: absent, empty, 0, false', () => {
-    for (const query of ['', 'w', 'w=', 'w=0', 'w=false']) expect(runs('query.w', { query }), query).toBe(false)
-    for (const query of ['w=1', 'w=true', 'w=x']) expect(runs('{query.w}', { query }), query).toBe(true)
+    const queries = ['', 'w', 'w=', 'w=0', 'w=false', 'w=1', 'w=true', 'w=x']
+    expect(queries.filter((query) => runs('query.w', { query }))).toEqual(['w=1', 'w=true', 'w=x'])
   })
 })
 

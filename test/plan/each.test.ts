@@ -34,7 +34,13 @@ test('replies stand in the order of the items, whichever came first', async () =
 
 test('item and index stand in path, query, header and body', async () => {
   await using setting = await startSetting(
-    { '/y/b%2F': async (asked: Arrived) => ({ body: String(await asked.body), h: asked.headers['x-i'], t: asked.target }) },
+    {
+      '/y/b%2F': async (asked: Arrived) => ({
+        body: String(await asked.body),
+        h: asked.headers['x-i'],
+        t: asked.target,
+      }),
+    },
     `
 - match: POST /each
   steps:
@@ -186,6 +192,16 @@ test('no items are no calls and an empty list, and that is an answer', async () 
   const received = await setting.post('/each', idsOf([]))
   expect([received.status, received.text, received.headers['oneloop-missing']]).toEqual([200, '{"all":[]}', undefined])
   expect(setting.arrived()).toEqual([])
+})
+
+test('F3: no items are an answer also where all else failed', async () => {
+  await using setting = await startSetting(
+    { '*': json({}, 500) },
+    `${route('optional: true')}
+    no: { call: GET u /no, optional: true }`,
+  )
+  const received = await setting.post('/each', idsOf([]))
+  expect([received.status, received.text]).toEqual([200, '{"all":[],"no":null}'])
 })
 
 describe('what is not an array', () => {

@@ -73,7 +73,12 @@ describe('F2: one required step fails', () => {
 
   test('what had failed before it is listed after it', async () => {
     await using setting = await startSetting(
-      { '/first': json({}, 500), '/bad': (_: unknown, origin: Parameters<ReturnType<typeof has>>[0]) => origin.until(has('/then')).then(() => json({}, 404)), '/then': never },
+      {
+        '/first': json({}, 500),
+        '/bad': (_: unknown, origin: Parameters<ReturnType<typeof has>>[0]) =>
+          origin.until(has('/then')).then(() => json({}, 404)),
+        '/then': never,
+      },
       `
 - match: GET /all
   steps:
@@ -121,16 +126,22 @@ ${steps.map((step, i) => `    s${i}: { call: ${step}, optional: true }`).join('\
   })
 
   test('where one has a fallback it is 200', async () => {
-    await using setting = await startSetting(answers, `${optional('GET u /500')}
-    stood: { call: GET u /404, fallback: [] }`)
+    await using setting = await startSetting(
+      answers,
+      `${optional('GET u /500')}
+    stood: { call: GET u /404, fallback: [] }`,
+    )
     const received = await setting.ask('/all')
     expect([received.status, received.text]).toEqual([200, '{"s0":null,"stood":[]}'])
     expect(missingIn(received).map(({ step }) => step)).toEqual(['s0', 'stood'])
   })
 
   test('where one was skipped and the rest failed, it is the failure', async () => {
-    await using setting = await startSetting(answers, `${optional('GET u /404')}
-    skipped: { call: GET u /x, when: query.x, optional: true }`)
+    await using setting = await startSetting(
+      answers,
+      `${optional('GET u /404')}
+    skipped: { call: GET u /x, when: query.x, optional: true }`,
+    )
     expectProblem(await setting.ask('/all'), 404, 'received-status=404')
   })
 })
@@ -169,11 +180,16 @@ describe('F4: the deadline passes', () => {
     )
     const received = await timed(150, () => setting.ask('/all'))
     const problem = expectProblem(received, 504, 'error=http_response_timeout')
-    expect((problem['errors'] as { step: string }[])[0]).toMatchObject({ step: 'hangs', error: 'http_response_timeout' })
+    expect((problem['errors'] as { step: string }[])[0]).toMatchObject({
+      step: 'hangs',
+      error: 'http_response_timeout',
+    })
     await setting.origin.until(({ open }) => open <= 1)
     await setting.gateway.idle()
     expect(setting.gateway.read('oneloop.requests', { 'http.route': 'all', result: 'http_response_timeout' })).toBe(1)
-    expect(setting.gateway.lines).toMatchObject([{ fields: { reason: 'http_response_timeout', step: 'hangs', route: 'all' } }])
+    expect(setting.gateway.lines).toMatchObject([
+      { fields: { reason: 'http_response_timeout', step: 'hangs', route: 'all' } },
+    ])
   })
 
   test('an each has the items that arrived; those that were not begun are told with the others, and never sent', async () => {

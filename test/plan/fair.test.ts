@@ -86,10 +86,7 @@ ${steps.join('\n')}
   steps: { one: { call: GET u /small } }`,
     'limit: { max: 4, queue: 200, wait: 5s }',
   )
-  const [large, ...small] = await Promise.all([
-    setting.ask('/large'),
-    ...numbers(10).map(() => setting.ask('/small')),
-  ])
+  const [large, ...small] = await Promise.all([setting.ask('/large'), ...numbers(10).map(() => setting.ask('/small'))])
   expect(large.status).toBe(200)
   expect(small.map(({ text }) => text)).toEqual(numbers(10).map(() => '{"one":1}'))
   expect(most.all).toBe(4)

@@ -28,7 +28,13 @@ describe('Oneloop-Missing', () => {
   test('lists what failed and what was stood in for, in the order of the steps, but not what was skipped', () => {
     const steps = ['failed', 'answered', 'skipped', 'stood-in', 'under-way'].map((name) => ({ name }) as Step)
     const reply = { ok: true, status: 200, headers: {}, body: Buffer.from('1') } as const
-    const parts = [without(refused, null), answered(reply, 'json'), without(null, '{}'), without(timeout, '{}'), undefined]
+    const parts = [
+      without(refused, null),
+      answered(reply, 'json'),
+      without(null, '{}'),
+      without(timeout, '{}'),
+      undefined,
+    ]
     expect(missingOf(steps, parts)).toEqual([
       { step: 'failed', failure: refused },
       { step: 'stood-in', failure: timeout },

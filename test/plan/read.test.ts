@@ -27,29 +27,26 @@ describe('a path into JSON', () => {
   })
 
   test('finds nothing past the end, in text, in null, or beside the places of an array', () => {
-    for (const path of ['a.b.2', 'a.b.-1', 'a.b.00', 'a.b.1.c.d', 'text.0', 'nothing', 'nothing.more']) {
-      expect(valueAt(json, path.split('.')), path).toBe(undefined)
-    }
+    const paths = ['a.b.2', 'a.b.-1', 'a.b.00', 'a.b.1.c.d', 'text.0', 'nothing', 'nothing.more']
+    expect(paths.filter((path) => valueAt(json, path.split('.')) !== undefined)).toEqual([])
   })
 
   test('finds nothing that JavaScript adds to objects and arrays', () => {
-    for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'map', 'at']) {
-      expect(valueAt(json, [name]), name).toBe(undefined)
-      expect(valueAt(json, ['list', name]), name).toBe(undefined)
-      expect(valueAt(json, ['text', name]), name).toBe(undefined)
-    }
+    const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'map', 'at']
+    const paths = names.flatMap((name) => [[name], ['list', name], ['text', name]])
+    expect(paths.filter((path) => valueAt(json, path) !== undefined)).toEqual([])
   })
 
   test('finds every value of any JSON where it lies', () => {
-    const visit = (value: unknown, path: string[]): void => {
+    const visit = (value: unknown): void => {
       expect(valueAt(value, [])).toBe(value)
       if (typeof value !== 'object' || value === null) return
       for (const [key, one] of Object.entries(value)) {
         expect(valueAt(value, [key])).toBe(one)
-        visit(one, [...path, key])
+        visit(one)
       }
     }
-    fc.assert(fc.property(fc.jsonValue(), (value) => visit(value, [])))
+    fc.assert(fc.property(fc.jsonValue(), (value) => visit(value)))
   })
 })
 
@@ -86,7 +83,8 @@ describe('a reference', () => {
 
   test('reads nothing from a step that has failed', () => {
     const given: Given = { replies: { a: null } }
-    for (const ref of ['a', 'a.b', 'a@status', 'a@headers.etag']) expect(read(ref, given), ref).toBe(undefined)
+    const refs = ['a', 'a.b', 'a@status', 'a@headers.etag']
+    expect(refs.filter((ref) => read(ref, given) !== undefined)).toEqual([])
   })
 
   test('reads item and index within an each', () => {

@@ -47,7 +47,11 @@ describe('a response', () => {
 
   test('joins, maps and spreads replies, and leaves out what is null', async () => {
     await using setting = await startSetting(
-      { '/a': { list: [{ n: 1 }, { n: 2 }], o: { x: 1, y: 2 } }, '/b': { list: [{ n: 3 }], o: { y: 3 } }, '/no': json({}, 500) },
+      {
+        '/a': { list: [{ n: 1 }, { n: 2 }], o: { x: 1, y: 2 } },
+        '/b': { list: [{ n: 3 }], o: { y: 3 } },
+        '/no': json({}, 500),
+      },
       `
 - match: GET /all
   steps: { a: { call: GET u /a }, b: { call: GET u /b }, no: { call: GET u /no, optional: true } }
@@ -66,7 +70,13 @@ describe('a response', () => {
 describe('the header of a response', () => {
   test('has what is set, of the request, of replies and of constants; what has no value or cannot be sent is left out', async () => {
     await using setting = await startSetting(
-      { '/a': response(200, { etag: '"v1"', 'content-type': 'x/y' }, '{"n":7,"o":{"k":[1]},"bad":"a\\r\\nb: c","wide":"\\u2603"}') },
+      {
+        '/a': response(
+          200,
+          { etag: '"v1"', 'content-type': 'x/y' },
+          '{"n":7,"o":{"k":[1]},"bad":"a\\r\\nb: c","wide":"\\u2603"}',
+        ),
+      },
       `
 - match: POST /set/:code
   steps: { a: { call: GET u /a } }
@@ -118,7 +128,11 @@ describe('the header of a response', () => {
       'proxy-authenticate': 'Basic',
     }
     await using setting = await startSetting(
-      { '/a': response(200, fields, '1'), '/b': response(200, { 'x-both': 'from-b', 'x-b': 'b' }, '2'), '/c': json({}, 500) },
+      {
+        '/a': response(200, fields, '1'),
+        '/b': response(200, { 'x-both': 'from-b', 'x-b': 'b' }, '2'),
+        '/c': json({}, 500),
+      },
       `
 - match: GET /from
   steps: { a: { call: GET u /a }, b: { call: GET u /b }, c: { call: GET u /c, optional: true } }
@@ -137,11 +151,16 @@ describe('the header of a response', () => {
       'x-request-id': 'ours',
     })
     for (const name of ['x-gone', 'x-hop', 'etag', 'last-modified', 'proxy-authenticate']) {
-      expect(received.headers, name).not.toHaveProperty(name)
+      expect(received.headers).not.toHaveProperty(name)
     }
-    expect(Object.keys((await setting.ask('/plain')).headers).toSorted()).toEqual(
-      ['connection', 'content-length', 'content-type', 'date', 'keep-alive', 'x-request-id'],
-    )
+    expect(Object.keys((await setting.ask('/plain')).headers).toSorted()).toEqual([
+      'connection',
+      'content-length',
+      'content-type',
+      'date',
+      'keep-alive',
+      'x-request-id',
+    ])
   })
 
   test('loses what is removed', async () => {

@@ -80,8 +80,9 @@ export function missingIn({ headers }: Received): { step: string; parameters: Re
     const [step = '', ...parameters] = member.split(';')
     expect(step).toMatch(/^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/)
     const pairs = parameters.map((parameter) => {
-      const [, key = '', value = ''] = /^ *([a-z*][a-z0-9_.*-]*)=(\d{1,15}|[A-Za-z*][\w!#$%&'*+.^`|~:/-]*)$/.exec(parameter) ?? []
-      expect(key, parameter).not.toBe('')
+      const [, key = '', value = ''] =
+        /^ *([a-z*][a-z0-9_.*-]*)=(\d{1,15}|[A-Za-z*][\w!#$%&'*+.^`|~:/-]*)$/.exec(parameter) ?? []
+      expect({ parameter, key }).not.toEqual({ parameter, key: '' })
       return [key, /^\d/.test(value) ? Number(value) : value]
     })
     return { step, parameters: Object.fromEntries(pairs) as Record<string, string | number> }
@@ -90,7 +91,10 @@ export function missingIn({ headers }: Received): { step: string; parameters: Re
 
 /** Expects an answer to be a problem document of the gateway's own, with all that such an answer must have. */
 export function expectProblem(received: Received, status: number, cause: string): Record<string, unknown> {
-  expect({ status: received.status, cause: received.headers['proxy-status'] }).toEqual({ status, cause: `oneloop;${cause}` })
+  expect({ status: received.status, cause: received.headers['proxy-status'] }).toEqual({
+    status,
+    cause: `oneloop;${cause}`,
+  })
   expect(received.headers).toMatchObject({ 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
   const problem = received.json() as Record<string, unknown>
   expect(problem).toMatchObject({ status, title: expect.any(String), type: 'about:blank' })

@@ -22,17 +22,22 @@ describe('the status of a required step', () => {
     expect(setting.gateway.read('oneloop.requests', { 'http.route': 'one', result: 'client_error' })).toBe(1)
   })
 
-  test.each([300, 301, 304, 407, 500, 501, 502, 504, 505, 599])('%i is 502: it speaks of the upstream', async (status) => {
-    const answer = response(status, status === 304 ? {} : { location: '/b', 'proxy-authenticate': 'Basic' })
-    await using setting = await startSetting({ '/a': answer }, oneStep())
-    const received = await setting.ask('/one')
-    expectProblem(received, 502, `received-status=${status}`)
-    expect(received.headers).not.toHaveProperty('proxy-authenticate')
-    expect(received.headers).not.toHaveProperty('location')
-    await setting.gateway.idle()
-    expect(setting.gateway.read('oneloop.requests', { 'http.route': 'one', result: 'unaccepted_status' })).toBe(1)
-    expect(setting.gateway.lines).toMatchObject([{ fields: { reason: 'unaccepted_status', step: 'a', receivedStatus: status } }])
-  })
+  test.each([300, 301, 304, 407, 500, 501, 502, 504, 505, 599])(
+    '%i is 502: it speaks of the upstream',
+    async (status) => {
+      const answer = response(status, status === 304 ? {} : { location: '/b', 'proxy-authenticate': 'Basic' })
+      await using setting = await startSetting({ '/a': answer }, oneStep())
+      const received = await setting.ask('/one')
+      expectProblem(received, 502, `received-status=${status}`)
+      expect(received.headers).not.toHaveProperty('proxy-authenticate')
+      expect(received.headers).not.toHaveProperty('location')
+      await setting.gateway.idle()
+      expect(setting.gateway.read('oneloop.requests', { 'http.route': 'one', result: 'unaccepted_status' })).toBe(1)
+      expect(setting.gateway.lines).toMatchObject([
+        { fields: { reason: 'unaccepted_status', step: 'a', receivedStatus: status } },
+      ])
+    },
+  )
 
   test.each([429, 503])('U25: %i passes with its Retry-After', async (status) => {
     await using setting = await startSetting({ '/a': response(status, { 'retry-after': '7' }) }, oneStep())
@@ -80,10 +85,15 @@ describe('decode', () => {
   response: { a: "{a}", line: "<{a}>", deep: "{a.x}" }`
 
   test('json is spliced, text is a JSON string, and the content type is not looked at', async () => {
-    await using setting = await startSetting({ '/a': response(200, { 'content-type': 'text/html' }, '{"x":"é\\n"}') }, routes)
+    await using setting = await startSetting(
+      { '/a': response(200, { 'content-type': 'text/html' }, '{"x":"é\\n"}') },
+      routes,
+    )
     expect((await setting.ask('/json')).text).toBe('{"a":{"x":"é\\n"}}')
     const text = JSON.stringify('{"x":"é\\n"}')
-    expect((await setting.ask('/text')).text).toBe(`{"a":${text},"line":${text.replace('"', '"<').replace(/"$/, '>"')},"deep":null}`)
+    expect((await setting.ask('/text')).text).toBe(
+      `{"a":${text},"line":${text.replace('"', '"<').replace(/"$/, '>"')},"deep":null}`,
+    )
   })
 
   test.each([
@@ -134,7 +144,15 @@ describe('a call that cannot be bound is not sent', () => {
 
   test('400 names what the client did not send, or sent so that it cannot be used', async () => {
     await using setting = await startSetting({ '*': 1 }, routes)
-    for (const body of ['{}', '{"id":null}', '{"id":{}}', '{"id":""}', '{"id":".."}', '{"id":"\\r"}', '{"id":"\\ud800"}']) {
+    for (const body of [
+      '{}',
+      '{"id":null}',
+      '{"id":{}}',
+      '{"id":""}',
+      '{"id":".."}',
+      '{"id":"\\r"}',
+      '{"id":"\\ud800"}',
+    ]) {
       const problem = expectProblem(await setting.post('/from/client/x', body), 400, 'error=bind_missing')
       expectUnbound(problem, 'the request', 'body.id')
     }
@@ -162,11 +180,17 @@ describe('a call that cannot be bound is not sent', () => {
   })
 
   test('400 for a body that is nested too deep to be read, and the loop lives', async () => {
-    await using setting = await startSetting({ '*': 1 }, `${routes}
+    await using setting = await startSetting(
+      { '*': 1 },
+      `${routes}
 - match: POST /deep
   steps: { a: { call: { method: POST, upstream: u, path: /x, body: { deep: "{body.x}" } } } }
-  response: { deep: "{body.x}" }`)
-    for (const body of [`{"x":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, `${'{"x":'.repeat(100_000)}1${'}'.repeat(100_000)}`]) {
+  response: { deep: "{body.x}" }`,
+    )
+    for (const body of [
+      `{"x":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
+      `${'{"x":'.repeat(100_000)}1${'}'.repeat(100_000)}`,
+    ]) {
       expect((await setting.post('/deep', body)).status).toBe(400)
     }
     const shallow = `{"x":${'['.repeat(500)}${']'.repeat(500)}}`
@@ -198,8 +222,8 @@ routes:
   forward: gone /`)
   for (const target of ['/required', '/optional', '/forward/x']) {
     const { head, text } = await ask(gateway.port, request('GET', target))
-    expect(head + text, target).toContain('connection_refused')
-    expect(head + text, target).not.toMatch(new RegExp(`127\\.0\\.0\\.1|:${gone.port}|:${origin.port}`))
+    expect(head + text).toContain('connection_refused')
+    expect(head + text).not.toMatch(new RegExp(`127\\.0\\.0\\.1|:${gone.port}|:${origin.port}`))
   }
   await gateway.idle()
   const details = gateway.lines.map(({ fields }) => String(fields['detail']))

@@ -180,6 +180,21 @@ describe('F7: the same call twice in one request', () => {
     expect(fields.filter((field) => field !== undefined).toSorted()).toEqual(['1', '2'])
   })
 
+  test('is one call for each two that accept the same', async () => {
+    await using setting = await startSetting(
+      { '/x': json('x', 404) },
+      `
+- match: GET /twice
+  steps:
+    a: { call: GET u /x, optional: true }
+    b: { call: GET u /x, optional: true }
+    c: { call: GET u /x, accept: 404 }
+    d: { call: GET u /x, accept: 404 }`,
+    )
+    expect((await setting.ask('/twice')).text).toBe('{"a":null,"b":null,"c":"x","d":"x"}')
+    expect(setting.origin.requests.length).toBe(2)
+  })
+
   test('is two calls when its method may change something', async () => {
     await using setting = await startSetting(
       { '/x': 'x' },
@@ -214,7 +229,13 @@ test('what a step sends is what is configured, and nothing of the client’s bes
         body: { order: "{body.order}", note: "{body.note}", by: "{cookies.user}" }`,
     'headers: { authorization: "Bearer {t}" }',
   )
-  const headers = { 'x-key': 'k', cookie: 'user=me; other=1', 'x-other': 'no', authorization: 'client', 'x-request-id': 'id-1' }
+  const headers = {
+    'x-key': 'k',
+    cookie: 'user=me; other=1',
+    'x-other': 'no',
+    authorization: 'client',
+    'x-request-id': 'id-1',
+  }
   const received = await setting.ask('/send/%C3%BC%2B?lang=en%20us', headers, 'POST', '{"order":{"id":1}}')
   expect(received.status).toBe(200)
   const [sent] = setting.origin.requests

@@ -91,21 +91,24 @@ describe('P9: a transform', () => {
     ['returns-no-json', 'BigInt'],
     ['returns-a-circle', 'circular'],
     ['has-a-thenable-that-throws', 'secret reason'],
-  ])('that %s costs that request, 500, and the loop lives; the reason is in the log and not in the answer', async (kind, why) => {
-    await using setting = await startSetting(answers, routes)
-    const received = await setting.ask(`/does?kind=${kind}`)
-    const problem = expectProblem(received, 500, 'error=transform_error')
-    expect(problem['detail']).toBe('the response could not be made')
-    expect(received.head + received.text).not.toMatch(/secret|hooks\.ts|BigInt|circular/)
-    await setting.gateway.idle()
-    const [line, ...others] = setting.gateway.lines
-    expect(others).toEqual([])
-    expect(line?.fields).toMatchObject({ reason: 'transform_error', route: 'does', status: 500 })
-    expect(line?.fields['requestId']).toBe(problem['requestId'])
-    expect(String(line?.fields['detail'])).toContain(why)
-    expect(setting.gateway.read('oneloop.requests', { 'http.route': 'does', result: 'transform_error' })).toBe(1)
-    expect((await setting.ask('/does?kind=text')).text).toBe('"text"')
-  })
+  ])(
+    'that %s costs that request, 500, and the loop lives; the reason is in the log and not in the answer',
+    async (kind, why) => {
+      await using setting = await startSetting(answers, routes)
+      const received = await setting.ask(`/does?kind=${kind}`)
+      const problem = expectProblem(received, 500, 'error=transform_error')
+      expect(problem['detail']).toBe('the response could not be made')
+      expect(received.head + received.text).not.toMatch(/secret|hooks\.ts|BigInt|circular/)
+      await setting.gateway.idle()
+      const [line, ...others] = setting.gateway.lines
+      expect(others).toEqual([])
+      expect(line?.fields).toMatchObject({ reason: 'transform_error', route: 'does', status: 500 })
+      expect(line?.fields['requestId']).toBe(problem['requestId'])
+      expect(String(line?.fields['detail'])).toContain(why)
+      expect(setting.gateway.read('oneloop.requests', { 'http.route': 'does', result: 'transform_error' })).toBe(1)
+      expect((await setting.ask('/does?kind=text')).text).toBe('"text"')
+    },
+  )
 
   test('that hangs is left behind at the deadline, 504, and the loop lives', async () => {
     await using setting = await startSetting(answers, routes)

@@ -121,7 +121,7 @@ test('an endpoint that fails at once does not draw the calls', () => {
   )
 })
 
-test('an endpoint that has failed once is tried again within a minute, though nothing else is heard of it', () => {
+test('an endpoint that has failed once is tried again within two minutes, though nothing else is heard of it', () => {
   fc.assert(
     fc.property(seed, fc.integer({ min: 1, max: 50 }), (number, quickMs) => {
       const loads = [new Load(), new Load()]
@@ -129,29 +129,25 @@ test('an endpoint that has failed once is tried again within a minute, though no
       loads[0]?.begin()
       loads[0]?.end(0, 1, false)
       let now = 0
-      for (; now < 60_000; now += 100) {
+      for (; now < 120_000; now += 100) {
         if (chooseOfTwo(loads, now, random) === 0) break
         loads[1]?.begin()
         loads[1]?.end(now + quickMs, quickMs, true)
       }
       // But not at once either.
       expect(now).toBeGreaterThan(5_000)
-      expect(now).toBeLessThan(60_000)
+      expect(now).toBeLessThan(120_000)
     }),
   )
 })
 
 test('a call that was given up is no failure of the endpoint', () => {
-  const [left, answered] = [new Load(), new Load()]
-  for (const load of [left, answered]) {
-    load.begin()
-    load.end(0, 10, true)
-    load.begin()
-  }
+  const left = new Load()
+  left.begin()
+  left.end(0, 10, true)
+  left.begin()
   left.leave(5, 5)
-  answered.end(5, 5, true)
-  expect(left.cost(5)).toBeLessThan(20)
-  expect(left.cost(5)).toBeGreaterThanOrEqual(answered.cost(5))
+  expect(left.cost(5)).toBeCloseTo(11, 1)
   // What was given up after long has taken long.
   left.begin()
   left.leave(1_005, 1_000)

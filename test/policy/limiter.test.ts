@@ -1,14 +1,54 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Limiter } from '../../src/policy/limiter.ts'
+import { Limiter, type LimiterOptions } from '../../src/policy/limiter.ts'
 
-/** What can be done to a limiter: a call comes, one at work ends, one that waits gives up, time goes by. */
-const deed = fc.oneof(
-  { weight: 4, arbitrary: fc.constant({ does: 'come' as const, n: 0 }) },
-  { weight: 3, arbitrary: fc.constant({ does: 'end' as const, n: 0 }) },
-  { weight: 1, arbitrary: fc.record({ does: fc.constant('giveUp' as const), n: fc.nat(100) }) },
-  { weight: 2, arbitrary: fc.record({ does: fc.constant('wait' as const), n: fc.nat(300) }) },
-)
+type Deed = (watched: ReturnType<typeof watch>) => void
+
+/** A limiter with its owner's side of the story, which must agree with it after everything that happens. */
+function watch({ max, queue, waitMs }: LimiterOptions) {
+  const limiter = new Limiter({ max, queue, waitMs })
+  /** Who waits, by the moment of coming. */
+  const waiting: number[] = []
+  let working = 0
+  let now = 1_000
+
+  const come = (): void => {
+    const entered = limiter.enter()
+    // Nobody overtakes one who waits.
+    expect(entered).toBe(working < max && waiting.length === 0)
+    if (entered) return void working++
+    const patienceMs = limiter.queue(now)
+    const allowed = waiting.length === queue ? [null] : waitMs === undefined ? [20, 500] : [waitMs]
+    expect(allowed).toContain(patienceMs)
+    if (patienceMs !== null) waiting.push(now)
+  }
+  const end = (): void => {
+    if (working === 0) return
+    const handedOn = limiter.leave()
+    // Who waits has the permit of whoever ends, at once: it is never free in between.
+    expect(handedOn).toBe(waiting.length > 0)
+    if (handedOn) limiter.waited(now - (waiting.shift() as number))
+    else working--
+  }
+  const giveUp = (which: number): void => {
+    if (waiting.length === 0) return
+    waiting.splice(which % waiting.length, 1)
+    limiter.unqueue()
+  }
+  const check = (): void => {
+    const { busy, queued } = limiter
+    expect({ busy, queued }).toEqual({ busy: working, queued: waiting.length })
+    expect(busy).toBeLessThanOrEqual(max)
+    expect(queued).toBeLessThanOrEqual(queue)
+    // Nobody waits while there is a permit.
+    expect(queued === 0 || busy === max).toBe(true)
+  }
+  const endAll = (): void => {
+    while (working > 0) end()
+    check()
+  }
+  return { come, end, giveUp, check, endAll, pass: (ms: number) => void (now += ms) }
+}
 
 test('never more than max are at work, never more than the bound wait, nobody overtakes and no permit is lost', () => {
   const options = fc.record({
@@ -16,47 +56,34 @@ test('never more than max are at work, never more than the bound wait, nobody ov
     queue: fc.nat(5),
     waitMs: fc.option(fc.integer({ min: 1, max: 50 }), { nil: undefined }),
   })
+  const deed = fc.oneof(
+    { weight: 4, arbitrary: fc.constant<Deed>((watched) => watched.come()) },
+    { weight: 3, arbitrary: fc.constant<Deed>((watched) => watched.end()) },
+    {
+      weight: 1,
+      arbitrary: fc.nat(100).map(
+        (n): Deed =>
+          (watched) =>
+            watched.giveUp(n),
+      ),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.nat(300).map(
+        (n): Deed =>
+          (watched) =>
+            watched.pass(n),
+      ),
+    },
+  )
   fc.assert(
-    fc.property(options, fc.array(deed, { maxLength: 200 }), ({ max, queue, waitMs }, deeds) => {
-      const limiter = new Limiter({ max, queue, waitMs })
-      // The owner's side: who is at work, and who waits in order of coming.
-      let working = 0
-      const waiting: number[] = []
-      let now = 1_000
-      for (const { does, n } of deeds) {
-        if (does === 'wait') now += n
-        if (does === 'come') {
-          const entered = limiter.enter()
-          expect(entered).toBe(working < max && waiting.length === 0)
-          if (entered) working++
-          else {
-            const patienceMs = limiter.queue(now)
-            expect(patienceMs === null).toBe(waiting.length === queue)
-            if (patienceMs !== null) {
-              expect([waitMs === undefined ? [20, 500] : [waitMs]].flat(2)).toContain(patienceMs)
-              waiting.push(now)
-            }
-          }
-        }
-        if (does === 'giveUp' && waiting.length > 0) {
-          waiting.splice(n % waiting.length, 1)
-          limiter.unqueue()
-        }
-        if (does === 'end' && working > 0) {
-          const handedOn = limiter.leave()
-          // Who waits gets the permit of whoever ends, at once: it is never free in between.
-          expect(handedOn).toBe(waiting.length > 0)
-          if (handedOn) limiter.waited(now - (waiting.shift() as number))
-          else working--
-        }
-        expect({ busy: limiter.busy, queued: limiter.queued }).toEqual({ busy: working, queued: waiting.length })
-        expect(working).toBeLessThanOrEqual(max)
-        expect(waiting.length).toBeLessThanOrEqual(queue)
-        // None waits while there is a permit.
-        expect(waiting.length === 0 || working === max).toBe(true)
+    fc.property(options, fc.array(deed, { maxLength: 200 }), (written, deeds) => {
+      const watched = watch(written)
+      for (const one of deeds) {
+        one(watched)
+        watched.check()
       }
-      while (working > 0) if (!limiter.leave()) working--
-      expect({ busy: limiter.busy, queued: limiter.queued }).toEqual({ busy: 0, queued: 0 })
+      watched.endAll()
     }),
     { numRuns: 1_000 },
   )
@@ -70,7 +97,7 @@ function patienceOf(limiter: Limiter, from: number, calls: number, gapMs: number
   const settle = (now: number): void => {
     for (;;) {
       const next = Math.min(endsAt, ...waiting.map(({ until }) => until))
-      if (next > now) return
+      if (next > now || next === Infinity) return
       if (next === endsAt) {
         const goes = limiter.leave()
         if (goes) limiter.waited(endsAt - (waiting.shift()?.since ?? 0))

@@ -1,7 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { freePort, watch } from '../support/process.ts'
+
+// Each test waits for processes of its own, which on a busy machine take their time to start.
+vi.setConfig({ testTimeout: 60_000 })
 
 const root = join(import.meta.dirname, '../..')
 
@@ -17,8 +20,12 @@ function curl(line: string): Promise<Response> {
 /** The processes that a process has started, and those that they have. */
 function descendants(pid: number): number[] {
   const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
-  const all = stdout.trim().split('\n').map((line) => line.trim().split(/\s+/).map(Number) as [number, number])
-  const below = (parent: number): number[] => all.filter(([, ppid]) => ppid === parent).flatMap(([one]) => [one, ...below(one)])
+  const all = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number) as [number, number])
+  const below = (parent: number): number[] =>
+    all.filter(([, ppid]) => ppid === parent).flatMap(([one]) => [one, ...below(one)])
   return below(pid)
 }
 
@@ -48,12 +55,20 @@ test('npm run demo serves merged real data, does without what fails, and leaves 
     neighbours: [{ name: 'Finland' }, { name: 'Sweden' }, { name: 'Russia' }],
     time: { zones: [{ zone: 'Europe/Oslo' }] },
   })
-  expect(countries).toMatchObject({ lang: 'es', countries: [{ name: 'Norway' }, { name: 'Sweden' }, { name: 'Japan' }] })
+  expect(countries).toMatchObject({
+    lang: 'es',
+    countries: [{ name: 'Norway' }, { name: 'Sweden' }, { name: 'Japan' }],
+  })
   expect(meeting).toMatchObject({ from: { code: 'NO' }, to: { code: 'IN', offsets: [330] } })
 
   const norway = `http://127.0.0.1:${port}/v1/countries/NO`
-  const [shop = '', cities = ''] = demo.output().match(/^upstreams +(.*)$/m)?.[1]?.split(' ') ?? []
-  const set = (url: string, faults: object) => fetch(`${url}/__faults`, { method: 'POST', body: JSON.stringify(faults) })
+  const [shop = '', cities = ''] =
+    demo
+      .output()
+      .match(/^upstreams +(.*)$/m)?.[1]
+      ?.split(' ') ?? []
+  const set = (url: string, faults: object) =>
+    fetch(`${url}/__faults`, { method: 'POST', body: JSON.stringify(faults) })
 
   // An optional part that fails is null, and said to be missing.
   await set(cities, { reset: true })

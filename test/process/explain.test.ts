@@ -1,6 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { json, startJsonOrigin, startOrigin } from '../support/origin.ts'
 import { oneloop } from '../support/process.ts'
+
+// Each test waits for processes of its own, which on a busy machine take their time to start.
+vi.setConfig({ testTimeout: 60_000 })
 
 const profile = `upstreams:
   countries: { endpoints: ["http://127.0.0.1:1"], timeout: 800ms }
@@ -54,7 +57,11 @@ describe('explain', { concurrent: true }, () => {
     ])
     expect(unknown).toEqual({ code: 1, stdout: '', stderr: 'oneloop: no route for /nowhere: 404\n' })
     expect(method).toEqual({ code: 1, stdout: '', stderr: 'oneloop: GET is not allowed on /orders, but POST: 405\n' })
-    expect(refused).toEqual({ code: 1, stdout: '', stderr: 'oneloop: /countries/..%2f is not a path that is served: 400\n' })
+    expect(refused).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'oneloop: /countries/..%2f is not a path that is served: 400\n',
+    })
   })
 
   test.each([
@@ -101,14 +108,24 @@ routes:
       never: { call: GET shop /never, when: query.never, optional: true }
     response: { id: "{one.path}", two: "{two}", weather: "{weather}" }
 `
-    const args = ['explain', 'GET', '/items/a%20b?x=1?y=2', '--run', '--header', 'X-Tenant: blue', '--config', 'gateway.yaml']
+    const args = [
+      'explain',
+      'GET',
+      '/items/a%20b?x=1?y=2',
+      '--run',
+      '--header',
+      'X-Tenant: blue',
+      '--config',
+      'gateway.yaml',
+    ]
     // A TERM does not make a terminal.
     const { code, stdout, stderr } = await oneloop(args, yaml, { TERM: 'xterm-256color' })
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     const asked = origin.requests.map(({ method, target, headers }) => `${method} ${target} ${headers['x-tenant']}`)
     expect(asked.toSorted()).toEqual(['GET /items/a%20b?x=1?y=2 blue', 'GET /two/SE blue', 'GET /weather blue'])
     expect(stdout).not.toContain('\u001b')
-    const bar = (name: string, end: string) => expect.stringMatching(new RegExp(`^${name} +\\| *=+ *\\| +\\d+\\.\\d ms  ${end}$`))
+    const bar = (name: string, end: string) =>
+      expect.stringMatching(new RegExp(`^${name} +\\| *=+ *\\| +\\d+\\.\\d ms  ${end}$`))
     expect(stdout.slice(stdout.indexOf('longest')).trimEnd().split('\n').slice(2)).toEqual([
       expect.stringMatching(/^ +\|0 +\d+\.\d ms\|$/),
       bar('one', '200'),
@@ -162,7 +179,8 @@ routes:
       'order.json': '{ "type": "object", "required": ["sku"] }',
       'good.json': '{ "sku":   "a" }',
     }
-    const run = (body: string) => oneloop(['explain', 'POST', '/orders', '--run', '--body', body, '--config', 'gateway.yaml'], files)
+    const run = (body: string) =>
+      oneloop(['explain', 'POST', '/orders', '--run', '--body', body, '--config', 'gateway.yaml'], files)
     const [good, bad] = await Promise.all([run('@good.json'), run('{"sk":1}')])
     expect(good.stdout).toMatch(/status {4}200\n\{"order":\{"id":7\}\}\n$/)
     expect(origin.requests.length).toBe(1)
@@ -193,6 +211,8 @@ export const bad = (): never => { throw new Error('on purpose') }`,
     expect(good.stdout).toMatch(/body {6}made by good in .*hook\.ts\n/)
     expect(good.stdout).toMatch(/status {4}200\n\{"made":\{"one":\{"ok":true\}\}\}\n$/)
     expect(bad).toMatchObject({ code: 1, stderr: '' })
-    expect(bad.stdout).toMatch(/\none +\|.*200\n\nstatus {4}500 transform_error: Error: on purpose\n +at bad \(.*hook\.ts:2:/)
+    expect(bad.stdout).toMatch(
+      /\none +\|.*200\n\nstatus {4}500 transform_error: Error: on purpose\n +at bad \(.*hook\.ts:2:/,
+    )
   })
 })

@@ -1,8 +1,11 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { json, startJsonOrigin, startOrigin } from '../support/origin.ts'
 import { freePort, launch, oneloop, startProcess } from '../support/process.ts'
+
+// Each test waits for processes of its own, which on a busy machine take their time to start.
+vi.setConfig({ testTimeout: 60_000 })
 
 const start = ['start', '--config', 'gateway.yaml']
 const anywhere = `listen: { host: 127.0.0.1, port: 0 }
@@ -66,13 +69,25 @@ describe('what cannot start says why and exits 1', { concurrent: true }, () => {
 
   test.each([
     ['the port of clients', 1, (port: number) => `listen: { host: 127.0.0.1, port: ${port} }\nops: { port: 0 }\n`],
-    ['the port of clients, with several data loops', 2, (port: number) => `listen: { host: 127.0.0.1, port: ${port} }\nops: { port: 0 }\n`],
+    [
+      'the port of clients, with several data loops',
+      2,
+      (port: number) => `listen: { host: 127.0.0.1, port: ${port} }\nops: { port: 0 }\n`,
+    ],
     ['the ops port', 1, (port: number) => `listen: { host: 127.0.0.1, port: 0 }\nops: { port: ${port} }\n`],
-    ['the ops port that is also the port of clients', 1, (port: number) => `listen: { host: 127.0.0.1, port: ${port} }\nops: { port: ${port} }\n`],
+    [
+      'the ops port that is also the port of clients',
+      1,
+      (port: number) => `listen: { host: 127.0.0.1, port: ${port} }\nops: { port: ${port} }\n`,
+    ],
   ])('a port in use is one clear line: %s', async (_which, loops, ports) => {
     await using taken = await startJsonOrigin({})
     const { code, stdout, stderr } = await oneloop(start, `loops: ${loops}\n${ports(taken.port)}${route}`)
-    expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: `oneloop: 127.0.0.1:${taken.port} is in use\n` })
+    expect({ code, stdout, stderr }).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `oneloop: 127.0.0.1:${taken.port} is in use\n`,
+    })
   })
 
   test('an address that is not of this machine, or a name that no one knows, is one clear line', async () => {
@@ -81,7 +96,11 @@ describe('what cannot start says why and exits 1', { concurrent: true }, () => {
       at('{ host: 192.0.2.1, port: 4000 }', '{ port: 0 }'),
       at('{ host: 127.0.0.1, port: 0 }', '{ host: nowhere.invalid, port: 4000 }'),
     ])
-    expect(address).toEqual({ code: 1, stdout: '', stderr: 'oneloop: 192.0.2.1:4000 is not an address of this machine\n' })
+    expect(address).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'oneloop: 192.0.2.1:4000 is not an address of this machine\n',
+    })
     expect(name).toEqual({ code: 1, stdout: '', stderr: 'oneloop: nowhere.invalid cannot be resolved\n' })
   })
 })

@@ -62,7 +62,10 @@ test('a body that is sent whole is sent as it came, byte for byte', async () => 
   const body = ' {"b":1.0, "a":[1e2,"\\u00e9é"],\n"b":2}\t'
   expect((await post('/whole', body)).status).toBe(200)
   expect(await sentBody()).toBe(body)
-  expect(origin.requests.at(-1)).toMatchObject({ method: 'PUT', headers: { 'content-length': `${Buffer.byteLength(body)}` } })
+  expect(origin.requests.at(-1)).toMatchObject({
+    method: 'PUT',
+    headers: { 'content-length': `${Buffer.byteLength(body)}` },
+  })
 })
 
 test('a body in chunks, in many pieces and with trailers, is put together', async () => {
@@ -107,7 +110,10 @@ test('a value that is wanted of a body and is not there is answered 400 with its
 })
 
 test('a body that is not as its schema wants it is answered 400 with each place as a JSON pointer', async () => {
-  const problem = expectProblem(await post('/order', '{"code":"","lines":[{"amount":1},{"amount":0.5,"a/b~c":1}],"extra":1}'), 400)
+  const problem = expectProblem(
+    await post('/order', '{"code":"","lines":[{"amount":1},{"amount":0.5,"a/b~c":1}],"extra":1}'),
+    400,
+  )
   const pointers = problem.errors?.map(({ pointer }) => pointer)
   expect(new Set(pointers)).toEqual(new Set(['#', '#/code', '#/lines/1/amount', '#/lines/1/a~1b~0c']))
   expect(problem.errors).toContainEqual({ pointer: '#', detail: expect.stringContaining('"extra"') })
@@ -214,7 +220,10 @@ test('a body of which the rest does not come on a path without a route does not 
 /** The two halves of an exchange with a POST that sends no more than it is given here. */
 function slowPost() {
   const incoming = Object.assign(new PassThrough(), { headers: { 'content-length': '10' }, httpVersion: '1.1' })
-  return { incoming: incoming as unknown as IncomingMessage & PassThrough, outgoing: new EventEmitter() as ServerResponse }
+  return {
+    incoming: incoming as unknown as IncomingMessage & PassThrough,
+    outgoing: new EventEmitter() as ServerResponse,
+  }
 }
 
 test('C2: a body that has not arrived after 30 s is answered 408, and not before; nothing is left behind', async () => {

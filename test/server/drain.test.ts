@@ -24,14 +24,14 @@ async function heldOrigin() {
     await held.promise
     socket.write(target === '/forward' ? 'ended' : json({ held: true }))
   })
-  return { origin, release: () => held.resolve() }
+  return { origin, release: () => held.resolve(), [Symbol.asyncDispose]: () => origin[Symbol.asyncDispose]() }
 }
 
 const long = 15_000
 
 test('P1: what is under way when the drain begins is answered, and its connection then closed', async () => {
-  const { origin, release } = await heldOrigin()
-  await using _ = origin
+  await using held = await heldOrigin()
+  const { origin, release } = held
   await using gateway = await startGateway(routes(origin))
   await using step = await connect(gateway.port)
   await using forward = await connect(gateway.port)
@@ -51,8 +51,8 @@ test('P1: what is under way when the drain begins is answered, and its connectio
 })
 
 test('P1: no new connection is taken, and one that is there is served once more and closed', async () => {
-  const { origin, release } = await heldOrigin()
-  await using _ = origin
+  await using held = await heldOrigin()
+  const { origin, release } = held
   release()
   await using gateway = await startGateway(routes(origin))
   await using used = await connect(gateway.port)
@@ -72,8 +72,8 @@ test('P1: no new connection is taken, and one that is there is served once more 
 })
 
 test('P1: connections that are quiet are closed, those that were never used among them', async () => {
-  const { origin, release } = await heldOrigin()
-  await using _ = origin
+  await using held = await heldOrigin()
+  const { origin, release } = held
   release()
   await using gateway = await startGateway(routes(origin))
   await using used = await connect(gateway.port)
@@ -87,8 +87,8 @@ test('P1: connections that are quiet are closed, those that were never used amon
 })
 
 test('P1: requests that were sent ahead when the drain begins are answered, and then the connection closed', async () => {
-  const { origin, release } = await heldOrigin()
-  await using _ = origin
+  await using held = await heldOrigin()
+  const { origin, release } = held
   await using gateway = await startGateway(routes(origin))
   await using client = await connect(gateway.port)
   client.send(Buffer.concat([request('GET', '/step'), request('GET', '/step'), request('GET', '/step')]))
@@ -105,8 +105,8 @@ test('P1: requests that were sent ahead when the drain begins are answered, and 
 })
 
 test('P2: what is not done in time is cut and counted, with all its calls', async () => {
-  const { origin } = await heldOrigin()
-  await using _ = origin
+  await using held = await heldOrigin()
+  const { origin } = held
   await using gateway = await startGateway(routes(origin))
   const clients: Client[] = []
   for (let i = 0; i < 4; i++) clients.push(await connect(gateway.port))

@@ -55,18 +55,21 @@ test('C17: what a client says of itself is overwritten', async () => {
   expect(await told(spoofed, 'trustedProxies: [10.0.0.0/8, 127.0.0.2, "::1"]')).toEqual(ours)
 })
 
-test.each(['127.0.0.1', '127.0.0.0/8'])('C17: what a trusted proxy (%s) says is kept, and our word added to it', async (proxy) => {
-  expect(await told(spoofed, `trustedProxies: [${proxy}]`)).toEqual({
-    'x-forwarded-for': '203.0.113.9, 127.0.0.1',
-    'x-forwarded-host': 'evil.test',
-    'x-forwarded-proto': 'https',
-    'x-forwarded-port': '666',
-    'x-forwarded-prefix': '/evil',
-    'x-real-ip': '203.0.113.9',
-    forwarded: 'for=203.0.113.9;host=evil.test;proto=https, for=127.0.0.1;host="shop.test";proto=http',
-  })
-  expect(await told({ host: 'shop.test' }, `trustedProxies: [${proxy}]`)).toEqual(ours)
-})
+test.each(['127.0.0.1', '127.0.0.0/8'])(
+  'C17: what a trusted proxy (%s) says is kept, and our word added to it',
+  async (proxy) => {
+    expect(await told(spoofed, `trustedProxies: [${proxy}]`)).toEqual({
+      'x-forwarded-for': '203.0.113.9, 127.0.0.1',
+      'x-forwarded-host': 'evil.test',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-port': '666',
+      'x-forwarded-prefix': '/evil',
+      'x-real-ip': '203.0.113.9',
+      forwarded: 'for=203.0.113.9;host=evil.test;proto=https, for=127.0.0.1;host="shop.test";proto=http',
+    })
+    expect(await told({ host: 'shop.test' }, `trustedProxies: [${proxy}]`)).toEqual(ours)
+  },
+)
 
 const from = (remoteAddress: string | undefined, proxies: readonly string[] = []): Record<string, string> => {
   const headers = { host: 'h', 'x-forwarded-for': '203.0.113.9' }
@@ -83,5 +86,8 @@ test('C17: an IPv6 client is written as RFC 7239 has it, and an IPv4 one of a so
 })
 
 test('C17: a client that has left before it is looked at has no address, and is not believed', () => {
-  expect(from(undefined, ['0.0.0.0/0'])).toMatchObject({ 'x-forwarded-for': 'unknown', forwarded: 'for=unknown;host="h";proto=http' })
+  expect(from(undefined, ['0.0.0.0/0'])).toMatchObject({
+    'x-forwarded-for': 'unknown',
+    forwarded: 'for=unknown;host="h";proto=http',
+  })
 })

@@ -81,8 +81,16 @@ test('C8: an expectation that nobody knows is answered 417, and the connection c
 const head = 'POST /step HTTP/1.1\r\nHost: h\r\n'
 const chunked = `${head}Transfer-Encoding: chunked\r\n\r\n`
 const smuggled: readonly (readonly [name: string, status: number, bytes: string])[] = [
-  ['C9: Content-Length beside Transfer-Encoding', 400, `${head}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
-  ['C9: Transfer-Encoding before Content-Length', 400, `${head}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n`],
+  [
+    'C9: Content-Length beside Transfer-Encoding',
+    400,
+    `${head}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  ],
+  [
+    'C9: Transfer-Encoding before Content-Length',
+    400,
+    `${head}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n`,
+  ],
   ['C9: two Content-Length that differ', 400, `${head}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x`],
   ['C9: two Content-Length that agree', 400, `${head}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}`],
   ['C9: a list of lengths', 400, `${head}Content-Length: 2, 2\r\n\r\n{}`],
@@ -120,7 +128,11 @@ const smuggled: readonly (readonly [name: string, status: number, bytes: string]
   ['C10: Transfer-Encoding: gzip, chunked', 501, `${head}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
   ['C10: Transfer-Encoding: xchunked', 501, `${head}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`],
   ['C10: Transfer-Encoding: identity', 501, `${head}Transfer-Encoding: identity\r\n\r\n`],
-  ['C11: Transfer-Encoding in HTTP/1.0', 400, `POST /step HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+  [
+    'C11: Transfer-Encoding in HTTP/1.0',
+    400,
+    `POST /step HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  ],
   ['C11: a line of HTTP/0.9', 505, `GET /step\r\n\r\n`],
   ['C11: HTTP/0.9 by name', 505, `GET /step HTTP/0.9\r\nHost: h\r\n\r\n`],
   ['C11: HTTP/1.2', 505, `GET /step HTTP/1.2\r\nHost: h\r\n\r\n`],
@@ -148,16 +160,19 @@ const smuggled: readonly (readonly [name: string, status: number, bytes: string]
   ['a TLS hello on a port without TLS', 501, '\x16\x03\x01\0\xc8\x01\0\0\xc4\x03\x03'],
 ]
 
-test.each(smuggled)('%s is answered %i, the connection closed, and what follows never served', async (_, status, bytes) => {
-  await using client = await connect(gateway.port)
-  client.send(bytes + request('GET', '/forward').toString('latin1'))
-  const response = await client.response()
-  expectProblem(response, status)
-  expect(response.headers['connection']).toBe('close')
-  expect(await client.rest()).toBe('')
-  await gateway.idle()
-  expect(origin.requests).toHaveLength(before)
-})
+test.each(smuggled)(
+  '%s is answered %i, the connection closed, and what follows never served',
+  async (_, status, bytes) => {
+    await using client = await connect(gateway.port)
+    client.send(bytes + request('GET', '/forward').toString('latin1'))
+    const response = await client.response()
+    expectProblem(response, status)
+    expect(response.headers['connection']).toBe('close')
+    expect(await client.rest()).toBe('')
+    await gateway.idle()
+    expect(origin.requests).toHaveLength(before)
+  },
+)
 
 test('C12 C13: a target with its authority is served as the path that it has, and one authority is told to upstreams', async () => {
   for (const [target, host] of [
@@ -183,16 +198,21 @@ test('a client of HTTP/1.0 is served without a Host, and its connection closed a
   expect(await client.rest()).toBe('')
 })
 
-test.each(['TRACE', 'PROPFIND', 'BREW', 'get'])('C15: the method %s is answered 501 with the methods there are', async (method) => {
-  const response = await ask(gateway.port, request(method, '/forward'))
-  expectProblem(response, 501)
-  expect(response.headers['allow']).toBe('GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
-  expect(origin.requests).toHaveLength(before)
-})
+test.each(['TRACE', 'PROPFIND', 'BREW', 'get'])(
+  'C15: the method %s is answered 501 with the methods there are',
+  async (method) => {
+    const response = await ask(gateway.port, request(method, '/forward'))
+    expectProblem(response, 501)
+    expect(response.headers['allow']).toBe('GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
+    expect(origin.requests).toHaveLength(before)
+  },
+)
 
 test('C15: CONNECT is answered 501 and no tunnel is made', async () => {
   await using client = await connect(gateway.port)
-  client.send(`CONNECT 127.0.0.1:${origin.port} HTTP/1.1\r\nHost: 127.0.0.1:${origin.port}\r\n\r\n${request('GET', '/forward').toString()}`)
+  client.send(
+    `CONNECT 127.0.0.1:${origin.port} HTTP/1.1\r\nHost: 127.0.0.1:${origin.port}\r\n\r\n${request('GET', '/forward').toString()}`,
+  )
   const response = await client.response()
   expectProblem(response, 501)
   expect(response.headers['allow']).toContain('GET')
@@ -243,7 +263,12 @@ test.each([
 test('C22: an upgrade to h2c or WebSocket is ignored: the request is answered as any other, and nothing is tunnelled', async () => {
   const upgrades = [
     { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQAAP__' },
-    { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' },
+    {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'sec-websocket-version': '13',
+    },
   ]
   for (const upgrade of upgrades) {
     for (const target of ['/step', '/forward']) {

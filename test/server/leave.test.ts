@@ -47,25 +47,28 @@ const ways: readonly ['leave' | 'reset', string][] = [
   ['reset', 'resets'],
 ]
 
-test.each(ways)('C3: a client that %ss in mid-request has all its calls cancelled, and those that wait never begin', async (way) => {
-  await using origin = await origins()
-  await using gateway = await startGateway(routes(origin))
-  await using client = await connect(gateway.port)
-  client.send(request('GET', '/steps'))
-  // The one that is answered, and all that then wait: a, b, c, and two of each.
-  await origin.until(({ requests }) => requests.length === 6)
-  client[way]()
-  await origin.until(({ open }) => open <= 1)
-  await gateway.idle()
-  // The connection on which /quick was answered may be used again, or was: it is the only one that may stay.
-  expect(gateway.read('oneloop.requests', { 'http.route': 'GET /steps', result: 'cancelled' })).toBe(1)
-  expect(gateway.read('oneloop.calls', { upstream: 'o', 'error.type': 'cancelled' })).toBe(5)
-  expect(gateway.lines.map(({ fields }) => fields)).toMatchObject([
-    { reason: 'cancelled', route: 'GET /steps', method: 'GET', path: '/steps', requestId: expect.any(String) },
-  ])
-  const seen = origin.requests.map(({ target }) => target)
-  expect(seen.filter((target) => target.startsWith('/after') || target === '/each/3')).toEqual([])
-})
+test.each(ways)(
+  'C3: a client that %ss in mid-request has all its calls cancelled, and those that wait never begin',
+  async (way) => {
+    await using origin = await origins()
+    await using gateway = await startGateway(routes(origin))
+    await using client = await connect(gateway.port)
+    client.send(request('GET', '/steps'))
+    // The one that is answered, and all that then wait: a, b, c, and two of each.
+    await origin.until(({ requests }) => requests.length === 6)
+    client[way]()
+    await origin.until(({ open }) => open <= 1)
+    await gateway.idle()
+    // The connection on which /quick was answered may be used again, or was: it is the only one that may stay.
+    expect(gateway.read('oneloop.requests', { 'http.route': 'GET /steps', result: 'cancelled' })).toBe(1)
+    expect(gateway.read('oneloop.calls', { upstream: 'o', 'error.type': 'cancelled' })).toBe(5)
+    expect(gateway.lines.map(({ fields }) => fields)).toMatchObject([
+      { reason: 'cancelled', route: 'GET /steps', method: 'GET', path: '/steps', requestId: expect.any(String) },
+    ])
+    const seen = origin.requests.map(({ target }) => target)
+    expect(seen.filter((target) => target.startsWith('/after') || target === '/each/3')).toEqual([])
+  },
+)
 
 test('C3: the permits of calls that were cancelled are free again', async () => {
   await using origin = await origins()
@@ -100,20 +103,23 @@ test('C3: a client that leaves while its call waits for a permit gives its place
   expect((await ask(gateway.port, request('GET', '/forward/quick'))).status).toBe(200)
 })
 
-test.each(ways)('C3: a client that %ss in the middle of its body is counted, and nothing is called for it', async (way) => {
-  await using origin = await origins()
-  await using gateway = await startGateway(routes(origin))
-  await using client = await connect(gateway.port)
-  client.send(request('POST', '/body', { expect: '100-continue', 'content-length': '100' }))
-  // By then the gateway is reading it.
-  await client.until('100 Continue\r\n\r\n')
-  await client.sent('{"x":')
-  client[way]()
-  const left = () => gateway.read('oneloop.requests', { 'http.route': 'POST /body', result: 'cancelled' })
-  while (left() === 0) await new Promise((done) => setImmediate(done))
-  await expectCancelled(gateway, origin, 'POST /body', 0)
-  expect(origin.opened).toBe(0)
-})
+test.each(ways)(
+  'C3: a client that %ss in the middle of its body is counted, and nothing is called for it',
+  async (way) => {
+    await using origin = await origins()
+    await using gateway = await startGateway(routes(origin))
+    await using client = await connect(gateway.port)
+    client.send(request('POST', '/body', { expect: '100-continue', 'content-length': '100' }))
+    // By then the gateway is reading it.
+    await client.until('100 Continue\r\n\r\n')
+    await client.sent('{"x":')
+    client[way]()
+    const left = () => gateway.read('oneloop.requests', { 'http.route': 'POST /body', result: 'cancelled' })
+    while (left() === 0) await new Promise((done) => setImmediate(done))
+    await expectCancelled(gateway, origin, 'POST /body', 0)
+    expect(origin.opened).toBe(0)
+  },
+)
 
 test.each(ways)('C3: a client of a forward route that %ss while it waits cancels the call', async (way) => {
   await using origin = await origins()
@@ -125,38 +131,50 @@ test.each(ways)('C3: a client of a forward route that %ss while it waits cancels
   await expectCancelled(gateway, origin, 'ANY /forward/*', 1)
 })
 
-test.each(ways)('C3: a client of a forward route that %ss in the middle of its upload cancels the call', async (way) => {
-  await using origin = await origins()
-  await using gateway = await startGateway(routes(origin))
-  for (const headers of [{ 'content-length': '1000000' }, { 'transfer-encoding': 'chunked' }]) {
-    await using client = await connect(gateway.port)
-    const before = origin.requests.length
-    client.send(request('POST', '/forward/upload', headers))
-    client.send('content-length' in headers ? 'begun' : chunk('begun'))
-    await origin.until(({ requests }) => requests.length > before)
-    client[way]()
-    await origin.until(({ open }) => open === 0)
-    await gateway.idle()
-  }
-  expect(gateway.read('oneloop.requests', { result: 'cancelled' })).toBe(2)
-  expect(gateway.read('oneloop.calls', { 'error.type': 'cancelled' })).toBe(2)
-})
+test.each(ways)(
+  'C3: a client of a forward route that %ss in the middle of its upload cancels the call',
+  async (way) => {
+    await using origin = await origins()
+    await using gateway = await startGateway(routes(origin))
+    for (const headers of [{ 'content-length': '1000000' }, { 'transfer-encoding': 'chunked' }]) {
+      await using client = await connect(gateway.port)
+      const before = origin.requests.length
+      client.send(request('POST', '/forward/upload', headers))
+      client.send('content-length' in headers ? 'begun' : chunk('begun'))
+      await origin.until(({ requests }) => requests.length > before)
+      client[way]()
+      await origin.until(({ open }) => open === 0)
+      await gateway.idle()
+    }
+    expect(gateway.read('oneloop.requests', { result: 'cancelled' })).toBe(2)
+    expect(gateway.read('oneloop.calls', { 'error.type': 'cancelled' })).toBe(2)
+  },
+)
 
-test.each(ways)('C3: a client of a forward route that %ss in the middle of its download cancels the call', async (way) => {
-  await using origin = await origins()
-  await using gateway = await startGateway(routes(origin))
-  await using client = await connect(gateway.port)
-  client.send(request('GET', '/forward/stream'))
-  await client.until('begun')
-  client[way]()
-  await expectCancelled(gateway, origin, 'ANY /forward/*', 1)
-})
+test.each(ways)(
+  'C3: a client of a forward route that %ss in the middle of its download cancels the call',
+  async (way) => {
+    await using origin = await origins()
+    await using gateway = await startGateway(routes(origin))
+    await using client = await connect(gateway.port)
+    client.send(request('GET', '/forward/stream'))
+    await client.until('begun')
+    client[way]()
+    await expectCancelled(gateway, origin, 'ANY /forward/*', 1)
+  },
+)
 
 test('C3: a client that leaves takes the requests that it sent ahead with it', async () => {
   await using origin = await origins()
   await using gateway = await startGateway(routes(origin))
   await using client = await connect(gateway.port)
-  client.send(Buffer.concat([request('GET', '/forward/wait'), request('GET', '/forward/never'), request('GET', '/forward/never')]))
+  client.send(
+    Buffer.concat([
+      request('GET', '/forward/wait'),
+      request('GET', '/forward/never'),
+      request('GET', '/forward/never'),
+    ]),
+  )
   await origin.until(({ requests }) => requests.length === 1)
   client.leave()
   await expectCancelled(gateway, origin, 'ANY /forward/*', 1)

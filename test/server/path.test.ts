@@ -61,7 +61,34 @@ test.each(refused)('C14: %s is refused: %s', (path) => {
 })
 
 // What paths are attacked with, and what stands between it.
-const parts = ['/', '//', '.', '..', '%2e', '%2E', '%2f', '%5C', '\\', '%00', '%', '%z1', '%25', '%252e', '%c0', '%ae', '%c3%a9', '%41', 'a', ';', '*', ':', '"', '|', '#', ' ']
+const parts = [
+  '/',
+  '//',
+  '.',
+  '..',
+  '%2e',
+  '%2E',
+  '%2f',
+  '%5C',
+  '\\',
+  '%00',
+  '%',
+  '%z1',
+  '%25',
+  '%252e',
+  '%c0',
+  '%ae',
+  '%c3%a9',
+  '%41',
+  'a',
+  ';',
+  '*',
+  ':',
+  '"',
+  '|',
+  '#',
+  ' ',
+]
 const nastyPath = fc.array(fc.constantFrom(...parts), { maxLength: 12 }).map((all) => `/${all.join('')}`)
 
 test('C14: whatever the path, its normal form is stable, means the same, and hides nothing', () => {
@@ -75,8 +102,8 @@ test('C14: whatever the path, its normal form is stable, means the same, and hid
       const segments = normal.slice(1).split('/')
       // A slash at the end leaves an empty one, which is the only one there may be.
       if (segments.length > 1 && segments.at(-1) === '') segments.pop()
-      if (normal !== '/') expect(segments.map(decodeURIComponent)).not.toContain('')
-      for (const segment of segments) expect(['.', '..']).not.toContain(decodeURIComponent(segment))
+      for (const segment of normal === '/' ? [] : segments)
+        expect(['', '.', '..']).not.toContain(decodeURIComponent(segment))
     }),
     { numRuns: 3_000 },
   )
@@ -144,7 +171,22 @@ test('C14: what is matched is what is sent: a forward route sends the path in it
 test('C14: a path that two programs could read differently is answered 400 and never sent', async () => {
   await using origin = await startOrigin((_, socket) => void socket.write(json({})))
   await using gateway = await startGateway(routes(origin.url))
-  const nasty = ['/shop/../admin', '/shop/%2e%2e/admin', '/shop/.%2e/admin', '//admin', '/shop//admin', '/shop/..%2fadmin', '/shop/..%5cadmin', '/shop/..\\admin', '/shop/a%00', '/shop/%zz', '/shop/%c0%ae%c0%ae/admin', '/shop/a#b', '/shop/\xe9', '/./shop']
+  const nasty = [
+    '/shop/../admin',
+    '/shop/%2e%2e/admin',
+    '/shop/.%2e/admin',
+    '//admin',
+    '/shop//admin',
+    '/shop/..%2fadmin',
+    '/shop/..%5cadmin',
+    '/shop/..\\admin',
+    '/shop/a%00',
+    '/shop/%zz',
+    '/shop/%c0%ae%c0%ae/admin',
+    '/shop/a#b',
+    '/shop/\xe9',
+    '/./shop',
+  ]
   for (const target of nasty) {
     const response = await ask(gateway.port, request('GET', target))
     expectProblem(response, 400)

@@ -24,7 +24,8 @@ test('many requests one after the other are served on one connection, and upstre
     const kind = n % 3
     if (kind === 0) client.send(request('GET', `/step/${n}`))
     if (kind === 1) client.send(request('POST', `/step/${n}`, {}, `${n}`))
-    if (kind === 2) client.send(request('PUT', `/forward/a/${n}`, { 'transfer-encoding': 'chunked' }, '1\r\nx\r\n0\r\n\r\n'))
+    if (kind === 2)
+      client.send(request('PUT', `/forward/a/${n}`, { 'transfer-encoding': 'chunked' }, '1\r\nx\r\n0\r\n\r\n'))
     const response = await client.response()
     expect(response.json()).toEqual(kind === 2 ? `/a/${n}` : { a: `/a/${n}` })
     expect(response.headers['connection']).toBe('keep-alive')
@@ -44,7 +45,11 @@ test('C4: 100 requests sent ahead are answered in order, and one client takes on
   })
   await using gateway = await startGateway(routes(origin))
   await using client = await connect(gateway.port)
-  client.send(Buffer.concat(Array.from({ length: 100 }, (_, n) => request('GET', n % 2 === 0 ? `/step/${n}` : `/forward/a/${n}`))))
+  client.send(
+    Buffer.concat(
+      Array.from({ length: 100 }, (_, n) => request('GET', n % 2 === 0 ? `/step/${n}` : `/forward/a/${n}`)),
+    ),
+  )
   for (let n = 0; n < 100; n++) {
     const response = await client.response()
     expect(response.json()).toEqual(n % 2 === 0 ? { a: `/a/${n}` } : `/a/${n}`)
@@ -65,16 +70,18 @@ test('C4: a client that sends thousands ahead is not read from until it is serve
   // More bytes than all buffers between the two can hold.
   const padding = { 'x-padding': 'x'.repeat(10_000) }
   client.send(request('GET', '/step/first'))
-  client.send(Buffer.concat(Array.from({ length: count }, (_, n) => request('GET', n % 100 === 0 ? `/step/${n}` : `/nowhere/${n}`, padding))))
+  client.send(
+    Buffer.concat(
+      Array.from({ length: count }, (_, n) => request('GET', n % 100 === 0 ? `/step/${n}` : `/nowhere/${n}`, padding)),
+    ),
+  )
   await origin.until(({ requests }) => requests.length === 1)
   await manyTurns(gateway.port)
   expect(client.socket.writableLength).toBeGreaterThan(5_000_000)
   held.resolve()
   expect((await client.response()).json()).toEqual({ a: '/a/first' })
   for (let n = 0; n < count; n++) {
-    const response = await client.response()
-    if (n % 100 === 0) expect(response.json()).toEqual({ a: `/a/${n}` })
-    else expect(response.text).toContain(`/nowhere/${n}`)
+    expect((await client.response()).text).toContain(n % 100 === 0 ? `{"a":"/a/${n}"}` : `/nowhere/${n}`)
   }
   client.send(request('GET', '/step/last'))
   expect((await client.response()).json()).toEqual({ a: '/a/last' })
@@ -94,7 +101,13 @@ test('C4: a body that was sent ahead waits for its turn, whatever its size', asy
   client.send(request('POST', '/forward/4', { 'transfer-encoding': 'chunked' }))
   client.send(Buffer.concat([chunk(big), chunk('')]))
   client.send(request('GET', '/forward/5'))
-  for (const [target, length] of [['/1', 0], ['/2', 2_000_000], ['/3', 0], ['/4', 2_000_000], ['/5', 0]] as const) {
+  for (const [target, length] of [
+    ['/1', 0],
+    ['/2', 2_000_000],
+    ['/3', 0],
+    ['/4', 2_000_000],
+    ['/5', 0],
+  ] as const) {
     expect((await client.response()).json()).toEqual({ target, length })
   }
 })

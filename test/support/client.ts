@@ -103,7 +103,8 @@ export async function connect(port: number): Promise<Client> {
     for (;;) {
       const line = await upTo('\r\n')
       if (line === null) return { body: Buffer.concat([...chunks, take(Infinity)]), whole: false }
-      if (!/^[0-9a-f]+\r\n$/i.test(line.toString('latin1'))) throw new Error(`not a chunk: ${JSON.stringify(String(line))}`)
+      if (!/^[0-9a-f]+\r\n$/i.test(line.toString('latin1')))
+        throw new Error(`not a chunk: ${JSON.stringify(String(line))}`)
       const size = Number.parseInt(line.toString('latin1'), 16)
       const chunk = await exactly(size + 2)
       if (chunk === null) return { body: Buffer.concat([...chunks, take(Infinity)]), whole: false }
@@ -121,7 +122,8 @@ export async function connect(port: number): Promise<Client> {
     const interim: number[] = []
     for (;;) {
       const raw = await upTo('\r\n\r\n')
-      if (raw === null) throw new Error(`no response: the connection was ${ended} after ${JSON.stringify(come().toString())}`)
+      if (raw === null)
+        throw new Error(`no response: the connection was ${ended} after ${JSON.stringify(come().toString())}`)
       const parsed = parseHead(raw.toString('latin1').slice(0, -4), interim)
       if (parsed.status >= 200 || parsed.status === 101) return parsed
       interim.push(parsed.status)
@@ -205,16 +207,25 @@ export function request(
     ...(sizes ? {} : { 'content-length': `${Buffer.byteLength(body)}` }),
   }
   const fields = Object.entries(all).flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}\r\n`))
-  return Buffer.concat([Buffer.from(`${method} ${target} HTTP/1.1\r\n${fields.join('')}\r\n`, 'latin1'), Buffer.from(body)])
+  return Buffer.concat([
+    Buffer.from(`${method} ${target} HTTP/1.1\r\n${fields.join('')}\r\n`, 'latin1'),
+    Buffer.from(body),
+  ])
 }
 
 /** Makes one chunk of a chunked body; an empty one is the last. */
 export function chunk(data: string | Uint8Array): Buffer {
-  return Buffer.concat([Buffer.from(`${Buffer.byteLength(data).toString(16)}\r\n`), Buffer.from(data), Buffer.from('\r\n')])
+  return Buffer.concat([
+    Buffer.from(`${Buffer.byteLength(data).toString(16)}\r\n`),
+    Buffer.from(data),
+    Buffer.from('\r\n'),
+  ])
 }
 
 function bytesOf(data: string | Uint8Array): Buffer {
-  return typeof data === 'string' ? Buffer.from(data, 'latin1') : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  return typeof data === 'string'
+    ? Buffer.from(data, 'latin1')
+    : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
 }
 
 function parseHead(head: string, interim: readonly number[]): Received {

@@ -65,7 +65,10 @@ export interface Folder extends Disposable {
 export function folderOf(files: Files): Folder {
   const path = mkdtempSync(join(tmpdir(), 'oneloop-process-'))
   // A project whose files are modules, as an operator's is: else Node warns of each hook.
-  const all = { 'package.json': '{"type":"module"}', ...(typeof files === 'string' ? { 'gateway.yaml': files } : files) }
+  const all = {
+    'package.json': '{"type":"module"}',
+    ...(typeof files === 'string' ? { 'gateway.yaml': files } : files),
+  }
   for (const [name, text] of Object.entries(all)) writeFileSync(join(path, name), text)
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }
@@ -126,7 +129,8 @@ export function watch(child: ChildProcess, folder?: Folder) {
     child.once('exit', (code, signal) => resolve(code ?? (signal as NodeJS.Signals)))
   })
   const output = (): string => text
-  const lines = (message?: string): LogLine[] => linesOf(text).filter(({ msg }) => message === undefined || msg === message)
+  const lines = (message?: string): LogLine[] =>
+    linesOf(text).filter(({ msg }) => message === undefined || msg === message)
   const stop = async (): Promise<void> => {
     child.kill('SIGKILL')
     await ended
@@ -165,7 +169,9 @@ async function statusOf(opsUrl: string): Promise<Status> {
 }
 
 function linesOf(text: string): LogLine[] {
-  return text.split('\n').flatMap((line) => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line) as LogLine] : []))
+  return text
+    .split('\n')
+    .flatMap((line) => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line) as LogLine] : []))
 }
 
 // Compiled code is kept between the many processes of a test run: each starts a third faster.

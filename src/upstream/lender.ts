@@ -1,0 +1,39 @@
+/**
+ * Lends things of which each serves one at a time: the one used last first, so that the others may fall idle; a new one
+ * while there are fewer than `max`; and when all are out, the next that comes back, in the order of asking.
+ */
+export class Lender<T> {
+  readonly #make: () => T
+  readonly #max: number
+  readonly #free: T[] = []
+  readonly #waiting = new Set<(thing: T) => void>()
+  #made = 0
+
+  constructor(max: number, make: () => T) {
+    this.#max = max
+    this.#make = make
+  }
+
+  /** Lends a thing to `use`, now or later. */
+  lend(use: (thing: T) => void): void {
+    const free = this.#free.pop()
+    if (free !== undefined) return use(free)
+    if (this.#made >= this.#max) return void this.#waiting.add(use)
+    this.#made++
+    use(this.#make())
+  }
+
+  /** Takes a wish back that may not have been fulfilled yet. */
+  forget(use: (thing: T) => void): void {
+    this.#waiting.delete(use)
+  }
+
+  /** Takes a thing back. */
+  giveBack(thing: T): void {
+    for (const next of this.#waiting) {
+      this.#waiting.delete(next)
+      return next(thing)
+    }
+    this.#free.push(thing)
+  }
+}
