@@ -79,7 +79,7 @@ class Run implements State {
       void this.#callEach(step, step.each).then((part) => this.#settle(place, part))
       return
     }
-    const call = step.bind(this)
+    const call = bound(step, this)
     if ('ok' in call) return this.#settle(place, this.#without(step, call))
     void this.#call(step, call).then((outcome) => {
       this.#settle(place, outcome.ok ? answered(outcome, step.decode) : this.#without(step, outcome))
@@ -116,7 +116,7 @@ class Run implements State {
     const worker = async (): Promise<void> => {
       while (next < items.length && !stopped && !this.#done) {
         const index = next++
-        const call = step.bind({ input: this.input, parts: this.parts, item: items[index], index })
+        const call = bound(step, { input: this.input, parts: this.parts, item: items[index], index })
         const outcome = 'ok' in call ? call : await this.#call(step, call)
         outcomes[index] = outcome
         if (outcome.ok || step.optional) continue
@@ -164,6 +164,15 @@ class Run implements State {
     this.#done = true
     if (failed !== null) this.#scope.close('cancelled')
     this.#resolve({ state: this, spans: this.#spans, failed })
+  }
+}
+
+/** Makes a step's call. What it throws is a bug, or JSON too deep to be written that a trusted upstream has sent. */
+function bound(step: Step, state: State): Call | Failure {
+  try {
+    return step.bind(state)
+  } catch (error) {
+    return failure('proxy_internal_error', error instanceof Error ? error.stack : String(error))
   }
 }
 

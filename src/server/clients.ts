@@ -43,8 +43,10 @@ export class Clients {
     const { socket } = incoming
     const client = this.#clients.get(socket)
     if (client === undefined) return serve()
+    // Behind a last response there is none: what still comes is not to be carried out.
+    if (!socket.writable) return
     if (this.#closing) outgoing.shouldKeepAlive = false
-    outgoing.once('close', () => this.#next(client, incoming))
+    outgoing.on('close', () => this.#next(client, incoming))
     client.exchanges.push({ incoming, outgoing, serve })
     if (client.exchanges.length === 1) serve()
     // Later, since Node reads on whenever it has read a request to its end.
@@ -77,7 +79,6 @@ export class Clients {
     // bodies of other methods are drained by node-server, for a while.
     if (!complete && method === 'GET') return void socket.destroy()
     const [first] = client.exchanges
-    // After a last response there is none.
     if (first === undefined || !socket.writable) return
     if (client.exchanges.length <= maxAhead && socket.isPaused()) socket.resume()
     first.serve()

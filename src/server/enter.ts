@@ -33,8 +33,12 @@ const plainId = /^[A-Za-z0-9._:+/=-]{1,128}$/
 
 /** Gives the id that a request came with, if it is harmless, else a new one. */
 export function idOf(incoming: IncomingMessage): string {
+  return givenId(incoming) ?? randomHex(16)
+}
+
+function givenId(incoming: IncomingMessage): string | null {
   const given = incoming.headers['x-request-id']
-  return typeof given === 'string' && plainId.test(given) ? given : randomHex(16)
+  return typeof given === 'string' && plainId.test(given) ? given : null
 }
 
 /**
@@ -48,16 +52,19 @@ export function enter(
   budgetMs = entrance.budgetMs,
 ): Exchange {
   const { wheel, meter } = entrance
+  const trace = traceOf(incoming.headers['traceparent'] as string | undefined)
   const exchange: Exchange = {
-    id: idOf(incoming),
-    trace: traceOf(incoming.headers['traceparent'] as string | undefined),
+    // A request that comes without an id is known by that of its trace: one word to search for.
+    id: givenId(incoming) ?? trace.traceId,
+    trace,
     scope: new Scope(wheel, wheel.now() + budgetMs),
     result: null,
     broken: false,
     notes: {},
   }
   meter.begin()
-  outgoing.once('close', () => {
+  // It closes but once; `once` would wrap the function to take it off again.
+  outgoing.on('close', () => {
     const left = !outgoing.writableFinished && !exchange.broken
     const result = left ? 'cancelled' : (exchange.result ?? 'proxy_internal_error')
     exchange.scope.close('cancelled')

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { BlockList, isIP, isIPv6 } from 'node:net'
+import { BlockList, isIPv6 } from 'node:net'
 
 /** What is told to upstreams of the client: `for`, `host` and `proto` (RFC 7239 and the fields it replaces). */
 export type Forwarded = (incoming: IncomingMessage) => string[]
@@ -18,8 +18,7 @@ export function forwardedBy(trustedProxies: readonly string[]): Forwarded {
   }
   return ({ headers, socket }) => {
     const peer = plainAddress(socket.remoteAddress ?? 'unknown')
-    // A client that has left already has no address any more.
-    const believed = isIP(peer) !== 0 && trusted.check(peer, isIPv6(peer) ? 'ipv6' : 'ipv4')
+    const believed = trusted.check(peer, isIPv6(peer) ? 'ipv6' : 'ipv4')
     const before = (name: string): string | undefined => (believed ? headers[name]?.toString() : undefined)
     const host = headers.host ?? ''
     const proto = 'encrypted' in socket ? 'https' : 'http'

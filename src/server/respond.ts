@@ -20,22 +20,23 @@ export interface Responding {
   readonly from: readonly number[]
 }
 
-/** Makes the response of what a plan came to. */
-export async function respond(responding: Responding, ended: Ended, exchange: Exchange): Promise<Response> {
+/** Makes the response of what a plan came to: at once, but for a transform that itself waits for something. */
+export function respond(responding: Responding, ended: Ended, exchange: Exchange): Response | Promise<Response> {
   const { plan, meter } = responding
   const missing = missingOf(plan.steps, ended.state.parts)
   for (const { failure: why } of missing) meter.missing(why.error)
   if (ended.failed !== null) return failed(exchange, ended.failed, missing)
-  let body: string | Uint8Array
+  const finish = (body: string | Uint8Array): Response => {
+    exchange.result = missing.length === 0 ? 'ok' : 'partial'
+    return whole(responding, ended, exchange, missing, body)
+  }
+  const fail = (error: unknown): Response => failed(exchange, { step: '', failure: mergeFailure(error) }, [])
   try {
     const made = plan.merge(ended.state, exchange.scope)
-    // Awaited only where it must be: templates answer at once, and a turn of the loop is a turn.
-    body = made instanceof Promise ? await made : made
+    return made instanceof Promise ? made.then(finish, fail) : finish(made)
   } catch (error) {
-    return failed(exchange, { step: '', failure: mergeFailure(error) }, [])
+    return fail(error)
   }
-  exchange.result = missing.length === 0 ? 'ok' : 'partial'
-  return whole(responding, ended, exchange, missing, body)
 }
 
 /** Makes the response to a request that failed. */

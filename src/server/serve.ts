@@ -33,15 +33,14 @@ export function serveSteps(
   const check = schema === undefined ? null : bodyCheck(schema)
   const readsBody = reads || plan.readsBody
 
-  async function serve(peer: Peer, param: Param, exchange: Exchange, body: Uint8Array | null): Promise<Response> {
+  function serve(peer: Peer, param: Param, exchange: Exchange, body: Uint8Array | null): Response | Promise<Response> {
     const json = body === null || body.length === 0 || !readsBody ? undefined : jsonOf(body)
     if (json === broken)
       return refuse(peer, exchange, { status: 400, detail: 'the body is not valid JSON, or too deep' })
     const refusal = check === null ? null : check(json)
     if (refusal !== null) return refuse(peer, exchange, refusal)
     const input = new RequestInput(exchange, peer.incoming, param, json === undefined ? null : body, json)
-    const ended = await run(plan, input, exchange.scope)
-    return respond(responding, ended, exchange)
+    return run(plan, input, exchange.scope).then((ended) => respond(responding, ended, exchange))
   }
 
   return (peer, param) => {
@@ -49,8 +48,8 @@ export function serveSteps(
     const comes = hasBody(incoming)
     // The budget begins when the body is in: how long a client takes to send it is bounded by itself.
     const exchange = enter(incoming, outgoing, entrance, comes ? Infinity : entrance.budgetMs)
-    const serving = comes ? withBody(peer, param, exchange) : serve(peer, param, exchange, null)
-    return serving.catch((error: unknown) => failedByUs(exchange, error))
+    // Every turn through a promise is the loop's time: a request without a body takes one, and one to respond.
+    return guarded(exchange, () => (comes ? withBody(peer, param, exchange) : serve(peer, param, exchange, null)))
   }
 
   // A body that nothing reads is taken in as well: it has the same bounds, and the connection can be used again.
@@ -95,7 +94,16 @@ export function serveForward(
 
   return (peer, param) => {
     const exchange = enter(peer.incoming, peer.outgoing, entrance)
-    return serve(peer, param, exchange).catch((error: unknown) => failedByUs(exchange, error))
+    return guarded(exchange, () => serve(peer, param, exchange))
+  }
+}
+
+function guarded(exchange: Exchange, serve: () => Response | Promise<Response>): Response | Promise<Response> {
+  try {
+    const serving = serve()
+    return serving instanceof Promise ? serving.catch((error: unknown) => failedByUs(exchange, error)) : serving
+  } catch (error) {
+    return failedByUs(exchange, error)
   }
 }
 

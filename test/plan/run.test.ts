@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Outcome, Upstream } from '../../src/call/call.ts'
 import { failure } from '../../src/call/failure.ts'
@@ -10,7 +11,7 @@ import { run } from '../../src/plan/run.ts'
 import { stateOf } from './given.ts'
 
 /** A plan whose calls are answered by hand: `answer` settles the call to a path. */
-function scripted(steps: Readonly<Record<string, string>>) {
+function scripted(steps: Readonly<Record<string, string>>, optional: readonly string[] = []) {
   const calls = new Map<string, (outcome: Outcome) => void>()
   const upstream: Upstream = (call, scope) => {
     return new Promise((resolve) => {
@@ -18,15 +19,15 @@ function scripted(steps: Readonly<Record<string, string>>) {
       scope.watch((why) => resolve(failure(why)))
     })
   }
-  const specOf = (path: string) => ({
+  const specOf = (name: string, path: string) => ({
     call: { method: 'GET', upstream: 'u', path },
-    optional: false,
+    optional: optional.includes(name),
     limit: 8,
     max: 100,
     accept: [200],
     decode: 'json' as const,
   })
-  const entries = Object.entries(steps).map(([name, path]) => [name, specOf(path)] as const)
+  const entries = Object.entries(steps).map(([name, path]) => [name, specOf(name, path)] as const)
   const { plan } = compile(
     { name: 'r', budget: 1_000, steps: Object.fromEntries(entries) },
     {
@@ -91,4 +92,62 @@ test('a plan in a scope that has ended makes no call', async () => {
   const { failed } = await run(plan, stateOf().input, scope)
   expect(failed).toEqual({ step: 'a', failure: failure('cancelled') })
   expect(called()).toEqual([])
+})
+
+/** Steps that read from earlier ones, which of them may fail, and how and in which order their calls are answered. */
+const stories = fc.integer({ min: 1, max: 7 }).chain((size) =>
+  fc.record({
+    steps: fc.tuple(
+      ...Array.from({ length: size }, (_, place) =>
+        fc.record({
+          needs: place === 0 ? fc.constant<number[]>([]) : fc.uniqueArray(fc.nat(place - 1), { maxLength: 3 }),
+          optional: fc.boolean(),
+          fails: fc.boolean(),
+        }),
+      ),
+    ),
+    picks: fc.array(fc.nat(), { minLength: size, maxLength: size }),
+  }),
+)
+
+test('whatever the order of replies and failures, each step is called once, as soon as it can be, and no longer than there is use', async () => {
+  await fc.assert(
+    fc.asyncProperty(stories, async ({ steps, picks }) => {
+      const pathOf = (needs: readonly number[], place: number): string =>
+        `/${place}?${needs.map((other) => `x={s${other}|none}`).join('&')}`
+      const { plan, answer, called } = scripted(
+        Object.fromEntries(steps.map(({ needs }, place) => [`s${place}`, pathOf(needs, place)])),
+        steps.flatMap(({ optional }, place) => (optional ? [`s${place}`] : [])),
+      )
+      const scope = new Scope(new Wheel(), Infinity)
+      let ended: Awaited<ReturnType<typeof run>> | null = null
+      void run(plan, stateOf().input, scope).then((one) => (ended = one))
+
+      const settled = new Set<number>()
+      const may = (place: number): boolean => (steps[place]?.needs ?? []).every((other) => settled.has(other))
+      const placeOf = (path: string): number => Number(path.slice(1).split('?', 1)[0])
+      for (const pick of picks) {
+        const expected = steps.flatMap((_, place) => (may(place) ? [place] : []))
+        expect(
+          called()
+            .map(placeOf)
+            .toSorted((a, b) => a - b),
+        ).toEqual(expected)
+        const waiting = called().filter((path) => !settled.has(placeOf(path)))
+        const path = waiting[pick % waiting.length] as string
+        const place = placeOf(path)
+        const { fails, optional } = steps[place] as (typeof steps)[number]
+        answer(path, fails ? failure('connection_refused') : reply('1'))
+        settled.add(place)
+        await turn()
+        if (!fails || optional) continue
+        expect(ended).toMatchObject({ failed: { step: `s${place}` } })
+        expect([scope.ended, scope.size]).toEqual(['cancelled', 0])
+        return
+      }
+      const answered = steps.some(({ fails }) => !fails)
+      expect(ended).toMatchObject({ failed: answered ? null : { step: 's0' } })
+      expect(scope.ended).toBe(answered ? null : 'cancelled')
+    }),
+  )
 })

@@ -257,6 +257,19 @@ test('what a step sends is what is configured, and nothing of the client’s bes
   expect(String(await sent?.body)).toBe('{"order":{"id":1},"by":"me"}')
 })
 
+test('what * matched and the whole query go on as they came; a parameter is decoded and encoded again (C14)', async () => {
+  await using setting = await startSetting(
+    { '*': 1 },
+    `
+- match: GET /files/:name/*
+  steps: { a: { call: { upstream: u, path: "/f/{params.name}/{params.*}", query: "{query}" } } }`,
+  )
+  await setting.ask('/files/a%2520b%3F/x%20y/%C3%BC/z;v=1?q=a%2Fb&q=%20&flag')
+  await setting.ask('/files/n')
+  await setting.ask('/files/n/%7Ex')
+  expect(setting.arrived()).toEqual(['/f/a%2520b%3F/x%20y/%C3%BC/z;v=1?q=a%2Fb&q=%20&flag', '/f/n/', '/f/n/~x'])
+})
+
 test('a client’s JSON goes on as it came, and a reply comes back as it came, byte for byte', async () => {
   const body = ' { "n" : 12345678901234567890.0,\t"a":[ ] }\n'
   await using setting = await startSetting(

@@ -110,12 +110,6 @@ routes:
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'gateway.yaml: ok, 1 routes, 2 upstreams\n' })
   })
 
-  test('a file that cannot be read is one line', async () => {
-    const { code, stdout, stderr } = await oneloop(['check', '--config', 'nowhere.yaml'])
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-    expect(stderr).toBe('nowhere.yaml:1:1: cannot be read: no such file\noneloop: 1 fault in the config\n')
-  })
-
   test('every transform that cannot be had is told at its place', async () => {
     const { code, stdout, stderr } = await oneloop(check, {
       'gateway.yaml': `upstreams: { shop: { endpoints: ["http://127.0.0.1:1"] } }

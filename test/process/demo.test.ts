@@ -17,31 +17,33 @@ function curl(line: string): Promise<Response> {
   return fetch(url, { method: valueOf('-X') ?? 'GET', headers: { [name]: value }, body: valueOf('-d') ?? null })
 }
 
-/** The processes that a process has started, and those that they have. */
-function descendants(pid: number): number[] {
-  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
-  const all = stdout
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number) as [number, number])
-  const below = (parent: number): number[] =>
-    all.filter(([, ppid]) => ppid === parent).flatMap(([one]) => [one, ...below(one)])
-  return below(pid)
+interface Running {
+  readonly pid: number
+  readonly parent: number
 }
 
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
+/** All processes that run. One that has ended stays in the list until its parent takes note: that is not counted. */
+function running(): Running[] {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' })
+  const rows = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/) as [string, string, string])
+  return rows.flatMap(([pid, parent, stat]) =>
+    stat.startsWith('Z') ? [] : [{ pid: Number(pid), parent: Number(parent) }],
+  )
+}
+
+/** The processes that a process has started, and those that they have. */
+function descendants(of: number, all = running()): number[] {
+  return all.filter(({ parent }) => parent === of).flatMap(({ pid }) => [pid, ...descendants(pid, all)])
 }
 
 test('npm run demo serves merged real data, does without what fails, and leaves no process behind', async () => {
   const [port, ops] = [await freePort(), await freePort()]
   const env = { ...process.env, PORT: `${port}`, OPS_PORT: `${ops}` }
   const child = spawn(process.execPath, [join(root, 'loadtest/demo.ts')], { env, detached: true })
-  await using demo = watch(child)
+  await using demo = watch(child, { group: true })
   await demo.says('\nupstreams  ')
   const lines = demo.output().match(/^ *curl .*$/gm) ?? []
   expect(lines.length).toBe(3)
@@ -90,5 +92,5 @@ test('npm run demo serves merged real data, does without what fails, and leaves 
   expect(started.length).toBeGreaterThanOrEqual(2)
   child.kill('SIGTERM')
   expect(await demo.ended).toBe(0)
-  while (started.some(isThere)) await new Promise((resolve) => setImmediate(resolve))
+  while (running().some(({ pid }) => started.includes(pid))) await new Promise((resolve) => setImmediate(resolve))
 })

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as nap } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
-import { connect, request } from '../support/client.ts'
+import { ask, connect, request } from '../support/client.ts'
 import { type Origin, json, startJsonOrigin, startOrigin } from '../support/origin.ts'
 import { type GatewayProcess, folderOf, startProcess, watch } from '../support/process.ts'
 import { keepAsking } from './load.ts'
@@ -32,11 +32,18 @@ async function slowOrigin() {
   const { promise: may, resolve: letGo } = Promise.withResolvers<void>()
   const origin = await startOrigin(async ({ target }, socket) => {
     if (target === '/slow') await may
+    if (target === '/later') await nap(600)
     socket.write(json({}))
   })
+  /** Asks it for what takes longer than the time within which two signals are one. */
+  const later = () => fetch(`${origin.url}/later`)
   const slowArrived = (count: number) =>
     origin.until(({ requests }) => requests.filter(({ target }) => target === '/slow').length === count)
-  return { ...origin, slowArrived, letGo, [Symbol.asyncDispose]: () => origin[Symbol.asyncDispose]() }
+  return { ...origin, slowArrived, letGo, later, [Symbol.asyncDispose]: () => origin[Symbol.asyncDispose]() }
+}
+
+async function servesNew(gateway: GatewayProcess): Promise<void> {
+  expect((await ask(gateway.port, request('GET', '/ok'))).status).toBe(200)
 }
 
 /** Waits until no more connections are taken. */
@@ -53,37 +60,33 @@ const readyz = async (gateway: GatewayProcess) => {
   return [response.status, await response.json()]
 }
 
+test('P1: SIGTERM under load fails no request of 48 connections that honour Connection: close', async () => {
+  await using origin = await startJsonOrigin({ '/ok': { some: 'data' } })
+  await using gateway = await startProcess(config(origin, '1s'))
+  let count = 0
+  const { promise: warm, resolve: isWarm } = Promise.withResolvers<void>()
+  const asked = (): boolean => {
+    if (++count === 500) isWarm()
+    return true
+  }
+  const clients = Array.from({ length: 48 }, () => keepAsking(`${gateway.url}/ok`, asked))
+  await warm
+
+  gateway.child.kill('SIGTERM')
+  await gateway.logged('draining')
+  const atSignal = count
+  // Not ready at once, for whoever chooses where to send clients.
+  expect(await readyz(gateway)).toEqual([503, { ready: false, state: 'draining' }])
+  const results = await Promise.all(clients)
+  expect(results.flatMap(({ failed }) => failed)).toEqual([])
+  // All clients were told to close, none was cut off, and they were served all the while.
+  expect(results.reduce((sum, { statuses }) => sum + (statuses[200] ?? 0), 0)).toBe(count)
+  expect(count).toBeGreaterThan(atSignal + 48)
+  expect(await gateway.ended).toBe(0)
+  expect(gateway.lines('stopped')).toEqual([expect.objectContaining({ level: 'info', cut: 0 })])
+})
+
 describe('P1: SIGTERM drains', { concurrent: true }, () => {
-  test('P1: SIGTERM under load fails no request of 48 connections that honour Connection: close', async () => {
-    await using origin = await startJsonOrigin({ '/ok': { some: 'data' } })
-    await using gateway = await startProcess(config(origin, '1s'))
-    let count = 0
-    const { promise: warm, resolve: isWarm } = Promise.withResolvers<void>()
-    const asked = (): boolean => {
-      if (++count === 500) isWarm()
-      return true
-    }
-    const clients = Array.from({ length: 48 }, () => keepAsking(`${gateway.url}/ok`, asked))
-    await warm
-
-    gateway.child.kill('SIGTERM')
-    await gateway.logged('draining')
-    const atSignal = count
-    // Not ready at once, for whoever chooses where to send clients; and serving on until they have noticed.
-    expect(await readyz(gateway)).toEqual([503, { ready: false, state: 'draining' }])
-    await using late = await connect(gateway.port)
-    late.send(request('GET', '/ok'))
-    expect((await late.response()).status).toBe(200)
-
-    const results = await Promise.all(clients)
-    expect(results.flatMap(({ failed }) => failed)).toEqual([])
-    // All clients were told to close, none was cut off, and they were served all the while.
-    expect(results.reduce((sum, { statuses }) => sum + (statuses[200] ?? 0), 0)).toBe(count)
-    expect(count).toBeGreaterThan(atSignal + 48)
-    expect(await gateway.ended).toBe(0)
-    expect(gateway.lines('stopped')).toEqual([expect.objectContaining({ level: 'info', cut: 0 })])
-  })
-
   test('P1: requests under way are waited for and answered with Connection: close; then it ends at once, with 0', async () => {
     await using origin = await slowOrigin()
     await using gateway = await startProcess(config(origin, '0s'))
@@ -108,25 +111,27 @@ describe('P1: SIGTERM drains', { concurrent: true }, () => {
   })
 
   test('P1: a connection that was idle for long when the drain began can still ask once, and is told to close', async () => {
+    const { promise: drains, resolve: nowDrains } = Promise.withResolvers<void>()
     await using origin = await startOrigin(async ({ target }, socket) => {
-      if (target === '/slow') await nap(300)
+      if (target === '/slow') await nap(1_200)
+      if (target === '/last') await drains.then(() => nap(150))
       socket.write(json({}))
     })
-    await using gateway = await startProcess(config(origin, '0s'))
+    const last = '  - match: GET /last\n    steps: { one: { call: GET shop /last } }\n'
+    await using gateway = await startProcess(config(origin, '0s', last))
     await using idle = await connect(gateway.port)
     idle.send(request('GET', '/ok'))
     expect((await idle.response()).headers['connection']).not.toBe('close')
     await using busy = await connect(gateway.port)
-    const slow = async () => {
-      busy.send(request('GET', '/slow'))
-      return await busy.response()
-    }
-    for (let i = 0; i < 4; i++) expect((await slow()).status).toBe(200)
-    const last = slow()
-    await origin.until(({ requests }) => requests.length === 6)
+    busy.send(request('GET', '/slow'))
+    expect((await busy.response()).status).toBe(200)
+    busy.send(request('GET', '/last'))
+    await origin.until(({ requests }) => requests.some(({ target }) => target === '/last'))
     gateway.child.kill('SIGTERM')
-    // By then it has drained for a while.
-    expect((await last).headers['connection']).toBe('close')
+    await closedToNew(gateway)
+    nowDrains()
+    expect((await busy.response()).headers['connection']).toBe('close')
+    // By now it has drained for a while.
     idle.send(request('GET', '/ok'))
     const { status, headers } = await idle.response()
     expect([status, headers['connection']]).toEqual([200, 'close'])
@@ -163,16 +168,10 @@ describe('P1: SIGTERM drains', { concurrent: true }, () => {
 })
 
 describe('P2: a second signal', { concurrent: true }, () => {
-  /** Asks /readyz until so long after the line was logged: it must be answered all the while. */
-  async function after(ms: number, gateway: GatewayProcess): Promise<void> {
-    const at = performance.now()
-    while (performance.now() - at < ms) expect((await readyz(gateway))[0]).toBe(503)
-  }
-
   test.each([
-    ['while it still serves', '1h'],
-    ['while it waits for requests under way', '0s'],
-  ])('P2: 500 ms or more after the first it ends at once and logs how many were cut: %s', async (_when, drain) => {
+    ['while it still serves', '1h', servesNew],
+    ['while it waits for requests under way', '0s', closedToNew],
+  ])('P2: 500 ms or more after the first it ends at once and logs how many were cut: %s', async (_, drain, drains) => {
     await using origin = await slowOrigin()
     await using gateway = await startProcess(config(origin, drain))
     const clients = await Promise.all([connect(gateway.port), connect(gateway.port), connect(gateway.port)])
@@ -180,7 +179,9 @@ describe('P2: a second signal', { concurrent: true }, () => {
     await origin.slowArrived(3)
     gateway.child.kill('SIGTERM')
     await gateway.logged('draining')
-    await after(600, gateway)
+    await drains(gateway)
+    await origin.later()
+    expect((await readyz(gateway))[0]).toBe(503)
     const at = performance.now()
     gateway.child.kill('SIGTERM')
     expect(await gateway.ended).toBe(1)
@@ -193,7 +194,7 @@ describe('P2: a second signal', { concurrent: true }, () => {
   })
 
   test('P2: what a blocked data loop had under way counts as cut', async () => {
-    await using origin = await startJsonOrigin({ '/ok': {} })
+    await using origin = await slowOrigin()
     const more = '  - match: GET /spin\n    steps: { one: { call: GET shop /ok } }\n    transform: ./hook.ts#spin\n'
     await using gateway = await startProcess({
       'gateway.yaml': config(origin, '0s', more),
@@ -205,7 +206,8 @@ export const spin = (): never => { writeSync(2, 'spinning\\n'); for (;;); }`,
     await gateway.says('spinning')
     gateway.child.kill('SIGTERM')
     await gateway.logged('draining')
-    await after(600, gateway)
+    await origin.later()
+    expect((await readyz(gateway))[0]).toBe(503)
     gateway.child.kill('SIGTERM')
     expect(await gateway.ended).toBe(1)
     expect(gateway.lines('stopped')).toEqual([expect.objectContaining({ cut: 1 })])
@@ -228,7 +230,7 @@ export const spin = (): never => { writeSync(2, 'spinning\\n'); for (;;); }`,
   })
 })
 
-describe('npm scripts', () => {
+describe('npm scripts', { concurrent: true }, () => {
   test('those that run node until they are told to stop exec it, so that signals reach it', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>
@@ -236,17 +238,21 @@ describe('npm scripts', () => {
     for (const name of ['start', 'dev', 'demo', 'bench', 'oneloop']) expect(scripts[name]).toMatch(/^exec node /)
   })
 
-  test('a SIGTERM to npm drains the gateway that it runs', async () => {
+  test.each([
+    ['a SIGTERM to npm', 'SIGTERM', 1],
+    // npm passes it on, so that the gateway gets it twice.
+    ['a Ctrl-C, which the terminal sends to npm and to the gateway,', 'SIGINT', -1],
+  ] as const)('%s drains the gateway that it runs', async (_how, signal, group) => {
     await using origin = await slowOrigin()
     using folder = folderOf(config(origin, '0s'))
     const args = ['run', '--silent', 'oneloop', '--', 'start', '--config', join(folder.path, 'gateway.yaml')]
     const npm = spawn('npm', args, { cwd: root, detached: true })
-    await using run = watch(npm)
+    await using run = watch(npm, { group: true })
     const { address } = await run.logged('listening')
     await using client = await connect(Number(new URL(String(address)).port))
     client.send(request('GET', '/slow'))
     await origin.slowArrived(1)
-    npm.kill('SIGTERM')
+    process.kill(group * (npm.pid as number), signal)
     await run.logged('draining')
     origin.letGo()
     expect((await client.response()).status).toBe(200)

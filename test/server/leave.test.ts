@@ -127,6 +127,7 @@ test.each(ways)('C3: a client of a forward route that %ss while it waits cancels
   await using client = await connect(gateway.port)
   client.send(request('GET', '/forward/wait'))
   await origin.until(({ requests }) => requests.length === 1)
+  expect(gateway.read('http.server.active_requests', { 'http.route': 'ANY /forward/*' })).toBe(1)
   client[way]()
   await expectCancelled(gateway, origin, 'ANY /forward/*', 1)
 })

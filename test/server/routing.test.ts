@@ -39,6 +39,8 @@ test('the first route in the order of the file wins', async () => {
     'GET /:any/x',
     'GET /q/:id',
     'GET /q/fixed/*',
+    'GET /r',
+    'ANY /r',
   )
   await using client = await connect(gateway.port)
   for (const [path, answer] of [
@@ -51,6 +53,7 @@ test('the first route in the order of the file wins', async () => {
     ['/q/y', { route: 4, id: 'y' }],
     ['/q/fixed', { route: 4, id: 'fixed' }],
     ['/q/fixed/y', { route: 5, rest: 'y' }],
+    ['/r', { route: 6 }],
   ] as const) {
     client.send(request('GET', path))
     expect({ path, answer: (await client.response()).json() }).toEqual({ path, answer })

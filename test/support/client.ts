@@ -181,12 +181,12 @@ export async function ask(port: number, bytes: string | Uint8Array): Promise<Rec
 }
 
 /**
- * Lets a gateway's loop go round some hundred times, by so many requests of another client. What has not happened by
+ * Lets a gateway's loop go round some hundred times, by as many requests of another client. What has not happened by
  * then was not about to happen: this is how a test can see that something stands still.
  */
-export async function manyTurns(port: number): Promise<void> {
+export async function manyTurns(port: number, turns = 300): Promise<void> {
   await using client = await connect(port)
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < turns; i++) {
     client.send(request('GET', '/no/such/route'))
     await client.response()
   }

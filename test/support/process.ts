@@ -111,12 +111,13 @@ export async function launch(files: Files, { env = {}, stdio = 'pipe' }: Startin
   const args = [main, 'start', '--config', join(folder.path, 'gateway.yaml')]
   const child = spawn(process.execPath, args, { env: environment(env), stdio })
   await once(child, 'spawn')
-  return { child, ...watch(child, folder) }
+  return { child, ...watch(child, { folder }) }
 }
 
-/** Follows what a process writes, line by line, and sees to its end. */
-export function watch(child: ChildProcess, folder?: Folder) {
-  const guard = killWithUs(child.pid as number)
+/** Follows what a process writes, line by line, and sees to its end; of one that leads a `group`, to all of that. */
+export function watch(child: ChildProcess, { folder, group = false }: { folder?: Folder; group?: boolean } = {}) {
+  const id = (child.pid as number) * (group ? -1 : 1)
+  const guard = killWithUs(id)
   let text = ''
   const told = new EventTarget()
   const add = (piece: string): void => {
@@ -132,7 +133,11 @@ export function watch(child: ChildProcess, folder?: Folder) {
   const lines = (message?: string): LogLine[] =>
     linesOf(text).filter(({ msg }) => message === undefined || msg === message)
   const stop = async (): Promise<void> => {
-    child.kill('SIGKILL')
+    try {
+      process.kill(id, 'SIGKILL')
+    } catch {
+      // It has ended by itself.
+    }
     await ended
     guard.kill('SIGKILL')
     folder?.[Symbol.dispose]()

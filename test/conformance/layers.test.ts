@@ -1,0 +1,334 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Call, Layer, Outcome, Sink, Upstream } from '../../src/call/call.ts'
+import { type FailureName, failure } from '../../src/call/failure.ts'
+import { Scope } from '../../src/call/scope.ts'
+import { Wheel } from '../../src/call/wheel.ts'
+import { Load } from '../../src/policy/balance.ts'
+import { Limiter } from '../../src/policy/limiter.ts'
+import { Instruments } from '../../src/telemetry/instruments.ts'
+import { callMeter, seriesOf } from '../../src/telemetry/meters.ts'
+import { balance } from '../../src/upstream/balance.ts'
+import { limit } from '../../src/upstream/limit.ts'
+import { measure } from '../../src/upstream/measure.ts'
+import { redirect } from '../../src/upstream/redirect.ts'
+import { timeout } from '../../src/upstream/timeout.ts'
+
+/** A layer with nothing to do, on a wheel, and what it still holds: alarms, permits, calls that it counts. */
+interface Made {
+  readonly layer: Layer
+  readonly held: () => number
+}
+
+const origin = 'http://127.0.0.1:1'
+
+const layers: Readonly<Record<string, (wheel: Wheel) => Made>> = {
+  measure() {
+    const instruments = new Instruments(seriesOf([], ['o']))
+    const active = () => instruments.read().filter(({ name }) => name.includes('active'))
+    return {
+      layer: measure(callMeter(instruments, 'o')),
+      held: () => active().reduce((sum, { value }) => sum + Math.abs(value), 0),
+    }
+  },
+  limit(wheel) {
+    const limiter = new Limiter({ max: 100, queue: 100 })
+    return { layer: limit(limiter, wheel), held: () => limiter.busy + limiter.queued }
+  },
+  'limit, with a queue'(wheel) {
+    const limiter = new Limiter({ max: 1, queue: 100, waitMs: 60_000 })
+    return { layer: limit(limiter, wheel), held: () => limiter.busy + limiter.queued }
+  },
+  'balance over one endpoint': (wheel) => balanced(wheel, 1),
+  'balance over three endpoints': (wheel) => balanced(wheel, 3),
+  timeout: () => ({ layer: timeout(60_000), held: () => 0 }),
+  redirect: () => ({ layer: redirect(origin, 3), held: () => 0 }),
+  'all of them'(wheel) {
+    const { measure: a, limit: b, 'balance over three endpoints': c, timeout: d, redirect: e } = layers
+    const made = [a, b, c, d, e].map((make) => (make as (wheel: Wheel) => Made)(wheel))
+    return {
+      layer: (next) => made.reduceRight((inner, { layer }) => layer(inner), next),
+      held: () => made.reduce((sum, { held }) => sum + held(), 0),
+    }
+  },
+}
+
+function balanced(wheel: Wheel, endpoints: number): Made {
+  const loads = Array.from({ length: endpoints }, () => new Load())
+  return {
+    layer: (next) =>
+      balance(
+        loads,
+        loads.map(() => next),
+        () => wheel.now(),
+        Math.random,
+      ),
+    held: () => loads.reduce((sum, { inFlight }) => sum + inFlight, 0),
+  }
+}
+
+const call: Call = { method: 'GET', path: '/x', headers: ['a', 'b'], body: null, accept: () => true, decode: 'json' }
+
+/** An upstream that waits for the test to say what it comes to, or for the end of its scope. */
+function scripted() {
+  const calls: { call: Call; scope: Scope; answer: (outcome: Outcome) => void }[] = []
+  const upstream: Upstream = (made, scope) =>
+    new Promise((resolve) => {
+      const watcher = (why: FailureName): void => resolve(failure(why))
+      const answer = (outcome: Outcome): void => {
+        scope.unwatch(watcher)
+        resolve(outcome)
+      }
+      calls.push({ call: made, scope, answer })
+      scope.watch(watcher)
+    })
+  return { upstream, calls }
+}
+
+const status = fc.integer({ min: 200, max: 599 })
+const headers = fc.dictionary(fc.constantFrom('etag', 'retry-after', 'x'), fc.string())
+const reply = fc.record({ ok: fc.constant(true as const), status, headers, body: fc.uint8Array() })
+const outcome: fc.Arbitrary<Outcome> = fc.oneof(
+  reply,
+  fc
+    .constantFrom<FailureName>('connection_refused', 'http_response_timeout', 'invalid_body', 'cancelled')
+    .map((name) => failure(name)),
+  reply.map((one) => ({ ok: false as const, error: 'unaccepted_status' as const, reply: one })),
+)
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+forEachLayer((name, make) => {
+  test(`${name} passes a call down and what becomes of it up, untouched, when it has nothing to do`, async () => {
+    await fc.assert(
+      fc.asyncProperty(outcome, async (given) => {
+        const wheel = new Wheel()
+        const { layer, held } = make(wheel)
+        const { upstream, calls } = scripted()
+        const scope = new Scope(wheel, Infinity)
+        const settled = layer(upstream)(call, scope)
+        await turn()
+        expect(calls.length).toBe(1)
+        expect(calls[0]?.call).toBe(call)
+        calls[0]?.answer(given)
+        expect(await settled).toBe(given)
+        expect([held(), wheel.size, scope.size]).toEqual([0, 0, 0])
+      }),
+    )
+  })
+
+  test(`${name} passes head and body of a stream on, and has it resumed`, async () => {
+    const wheel = new Wheel()
+    const { layer, held } = make(wheel)
+    const { upstream, calls } = scripted()
+    const scope = new Scope(wheel, Infinity)
+    const came: unknown[] = []
+    const sink: Sink = {
+      head: (...head) => void came.push(head),
+      chunk: (bytes) => came.push(bytes) < 3,
+    }
+    const settled = layer(upstream)({ ...call, sink }, scope)
+    await turn()
+    const resume = (): void => void came.push('resumed')
+    const below = calls[0]?.call.sink as Sink
+    below.head(200, { a: 'b' }, resume)
+    const [one, other] = [Uint8Array.of(1), Uint8Array.of(2)]
+    expect([below.chunk(one), below.chunk(other)]).toEqual([true, false])
+    expect(came).toEqual([[200, { a: 'b' }, resume], one, other])
+    calls[0]?.answer({ ok: true, status: 200, headers: {}, body: new Uint8Array() })
+    expect(await settled).toMatchObject({ ok: true, status: 200 })
+    expect([held(), wheel.size, scope.size]).toEqual([0, 0, 0])
+  })
+
+  test(`${name} settles when its scope ends, with the reason, and leaves nothing behind`, async () => {
+    for (const why of ['cancelled', 'http_response_timeout', 'overloaded'] as const) {
+      const wheel = new Wheel()
+      const { layer, held } = make(wheel)
+      const scope = new Scope(wheel, Infinity)
+      const settled = layer(scripted().upstream)(call, scope)
+      await turn()
+      scope.close(why)
+      expect(await settled).toMatchObject({ ok: false, error: why })
+      expect([held(), wheel.size, scope.size]).toEqual([0, 0, 0])
+    }
+  })
+
+  test(`${name} settles at once within a scope that has ended`, async () => {
+    const wheel = new Wheel()
+    const { layer, held } = make(wheel)
+    const scope = new Scope(wheel, Infinity)
+    scope.close('cancelled')
+    expect(await layer(scripted().upstream)(call, scope)).toMatchObject({ ok: false, error: 'cancelled' })
+    expect([held(), wheel.size, scope.size]).toEqual([0, 0, 0])
+  })
+
+  test(`${name} settles all of many calls, whatever becomes of them in whatever order, and leaves nothing behind`, async () => {
+    const deed = fc.record({
+      does: fc.constantFrom('call', 'answer', 'answer', 'close', 'turn'),
+      at: fc.nat(1_000),
+      outcome,
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(deed, { maxLength: 60 }), async (deeds) => {
+        const wheel = new Wheel()
+        const { layer, held } = make(wheel)
+        const { upstream, calls } = scripted()
+        const layered = layer(upstream)
+        const outer = new Scope(wheel, Infinity)
+        const scopes: Scope[] = []
+        const settling: Promise<Outcome>[] = []
+        for (const { does, at, outcome: given } of deeds) {
+          if (does === 'call') {
+            const scope = outer.within(60_000)
+            scopes.push(scope)
+            settling.push(layered(call, scope))
+          }
+          if (does === 'answer') calls[at % (calls.length || 1)]?.answer(given)
+          if (does === 'close') scopes[at % (scopes.length || 1)]?.close()
+          if (does === 'turn') await turn()
+        }
+        outer.close()
+        expect((await Promise.all(settling)).length).toBe(settling.length)
+        expect([held(), wheel.size, outer.size]).toEqual([0, 0, 0])
+        expect(scopes.map(({ size }) => size)).toEqual(scopes.map(() => 0))
+      }),
+      { numRuns: 50 },
+    )
+  })
+})
+
+function forEachLayer(laws: (name: string, make: (wheel: Wheel) => Made) => void): void {
+  for (const [name, make] of Object.entries(layers)) laws(name, make)
+}
+
+test('timeout ends an attempt that takes longer, and only the attempt', async () => {
+  const wheel = new Wheel()
+  const { upstream } = scripted()
+  const scope = new Scope(wheel, wheel.now() + 60_000)
+  const began = performance.now()
+  expect(await timeout(50)(upstream)(call, scope)).toMatchObject({ ok: false, error: 'http_response_timeout' })
+  expect(performance.now() - began).toBeGreaterThanOrEqual(50)
+  expect([scope.ended, scope.size, wheel.size]).toEqual([null, 0, 1])
+})
+
+test('timeout bounds only the wait for the head of a stream, and lifts what bounds the request', async () => {
+  const wheel = new Wheel()
+  const { upstream, calls } = scripted()
+  const scope = new Scope(wheel, wheel.now() + 60_000)
+  const sink: Sink = { head: () => {}, chunk: () => true }
+  const settled = timeout(60_000)(upstream)({ ...call, sink }, scope)
+  calls[0]?.call.sink?.head(200, {}, () => {})
+  expect([scope.leftMs(), calls[0]?.scope.leftMs(), wheel.size]).toEqual([Infinity, Infinity, 0])
+  scope.close()
+  expect(await settled).toMatchObject({ error: 'cancelled' })
+})
+
+test('limit lets in as many as it may, in the order of coming, and refuses when the queue is full', async () => {
+  const wheel = new Wheel()
+  const limiter = new Limiter({ max: 2, queue: 2, waitMs: 60_000 })
+  const { upstream, calls } = scripted()
+  const limited = limit(limiter, wheel)(upstream)
+  const scope = new Scope(wheel, Infinity)
+  const paths = ['/0', '/1', '/2', '/3', '/4']
+  const settling = paths.map((path) => limited({ ...call, path }, scope))
+  expect(await settling[4]).toMatchObject({ ok: false, error: 'connection_limit_reached' })
+  const reached = (): string[] => calls.map(({ call: { path } }) => path)
+  expect(reached()).toEqual(['/0', '/1'])
+  const whole: Outcome = { ok: true, status: 200, headers: {}, body: new Uint8Array() }
+  calls[1]?.answer(whole)
+  await turn()
+  expect(reached()).toEqual(['/0', '/1', '/2'])
+  calls[0]?.answer(failure('connection_refused'))
+  await turn()
+  expect(reached()).toEqual(['/0', '/1', '/2', '/3'])
+  for (const { answer } of calls) answer(whole)
+  expect((await Promise.all(settling)).map(({ ok }) => ok)).toEqual([false, true, true, true, false])
+  expect([limiter.busy, limiter.queued, wheel.size, scope.size]).toEqual([0, 0, 0, 0])
+})
+
+test('limit refuses who has waited for long enough, and never sends its call', async () => {
+  const wheel = new Wheel()
+  const limiter = new Limiter({ max: 1, queue: 5, waitMs: 30 })
+  const { upstream, calls } = scripted()
+  const limited = limit(limiter, wheel)(upstream)
+  const scope = new Scope(wheel, Infinity)
+  const first = limited(call, scope)
+  const began = performance.now()
+  expect(await limited(call, scope)).toMatchObject({ ok: false, error: 'connection_limit_reached' })
+  expect(performance.now() - began).toBeGreaterThanOrEqual(30)
+  expect([limiter.busy, limiter.queued, calls.length]).toEqual([1, 0, 1])
+  scope.close()
+  await first
+  expect([limiter.busy, wheel.size, calls.length]).toEqual([0, 0, 1])
+})
+
+test('limit gives the permit of a call that ends to nobody whose scope has ended', async () => {
+  const wheel = new Wheel()
+  const limiter = new Limiter({ max: 1, queue: 5, waitMs: 60_000 })
+  const { upstream, calls } = scripted()
+  const limited = limit(limiter, wheel)(upstream)
+  const [one, gone, other] = [0, 1, 2].map(() => new Scope(wheel, Infinity)) as [Scope, Scope, Scope]
+  const settling = [limited(call, one), limited(call, gone), limited(call, other)]
+  gone.close()
+  one.close()
+  await turn()
+  // The permit has gone past the one that left.
+  expect(calls.map(({ scope }) => scope)).toEqual([one, other])
+  other.close()
+  expect((await Promise.all(settling)).map(({ ok }) => ok)).toEqual([false, false, false])
+  expect([limiter.busy, limiter.queued, wheel.size]).toEqual([0, 0, 0])
+})
+
+test('balance keeps calls from an endpoint that fails, but not from one whose callers left', async () => {
+  const good: Outcome = { ok: true, status: 200, headers: {}, body: new Uint8Array() }
+  const callsTo = async (first: FailureName): Promise<number> => {
+    let calls = 0
+    const endpoint: Upstream = () => Promise.resolve(calls++ === 0 ? failure(first) : good)
+    // Time stands still, and of two that are alike the first that is drawn is chosen.
+    const balanced = balance(
+      [new Load(), new Load()],
+      [endpoint, () => Promise.resolve(good)],
+      () => 0,
+      () => 0,
+    )
+    for (let i = 0; i < 10; i++) await balanced(call, new Scope(new Wheel(), Infinity))
+    return calls
+  }
+  expect(await callsTo('connection_refused')).toBe(1)
+  expect(await callsTo('cancelled')).toBe(10)
+})
+
+test('balance counts a status that is not accepted as an answer', async () => {
+  const wheel = new Wheel()
+  const load = new Load()
+  const refused: Outcome = { ok: false, error: 'unaccepted_status' }
+  await balance(
+    [load],
+    [() => Promise.resolve(refused)],
+    () => wheel.now(),
+    () => 0,
+  )(call, new Scope(wheel, Infinity))
+  expect(load.cost(wheel.now())).toBeLessThan(500)
+})
+
+test('measure counts each call once, by what became of it', async () => {
+  const instruments = new Instruments(seriesOf([], ['o']))
+  const { upstream, calls } = scripted()
+  const measured = measure(callMeter(instruments, 'o'))(upstream)
+  const scope = new Scope(new Wheel(), Infinity)
+  const settling = [measured(call, scope), measured(call, scope), measured(call, scope)]
+  const read = (): Record<string, number> => {
+    const moved = instruments.read().filter(({ value }) => value !== 0)
+    return Object.fromEntries(
+      moved.map(({ name, attributes, value }) => [`${name} ${attributes['error.type'] ?? ''}`, value]),
+    )
+  }
+  expect(read()).toEqual({ 'oneloop.calls.active ': 3 })
+  calls[0]?.answer({ ok: true, status: 200, headers: {}, body: new Uint8Array() })
+  calls[1]?.answer(failure('dns_error'))
+  await Promise.all(settling.slice(0, 2))
+  expect(read()).toEqual({ 'oneloop.calls.active ': 1, 'oneloop.calls ': 1, 'oneloop.calls dns_error': 1 })
+  scope.close()
+  await settling[2]
+  expect(read()).toEqual({ 'oneloop.calls ': 1, 'oneloop.calls dns_error': 1, 'oneloop.calls cancelled': 1 })
+})
