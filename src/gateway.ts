@@ -9,15 +9,18 @@ import { type Compiled, compileRoute } from './routes.ts'
 import { type Served, app } from './server/app.ts'
 import { forwardedBy } from './server/forwarded.ts'
 import { paramsOf } from './server/match.ts'
+import { type Refused, refusedBy } from './server/refused.ts'
 import { serveForward, serveSteps } from './server/serve.ts'
 import type { Instruments } from './telemetry/instruments.ts'
 import type { Sparing } from './telemetry/log.ts'
-import { callMeter, requestMeter } from './telemetry/meters.ts'
+import { callMeter, refusalMeter, requestMeter } from './telemetry/meters.ts'
 import { type Stack, stack } from './upstream/stack.ts'
 
 /** The data plane: an app that serves all routes, and an end to all that it holds open. */
 export interface Gateway {
   readonly fetch: ReturnType<typeof app>['fetch']
+  /** Is to be told of requests that do not get as far as the app. */
+  readonly refused: Refused
   /** Ends all connections to upstreams. */
   destroy(): Promise<void>
 }
@@ -51,6 +54,7 @@ export class BuildFault extends Error {
 export async function gateway(config: Config, ground: Ground): Promise<Gateway> {
   const stacks = stacksOf(config, ground)
   const forwarded = forwardedBy(config.listen.trustedProxies)
+  const refused = refusedBy(refusalMeter(ground.instruments), ground.log)
   const routes = await compileAll(config, (name, step) => stacks.get(name)?.with(step))
 
   const served = routes.map(({ route, compiled }): Served => {
@@ -68,7 +72,8 @@ export async function gateway(config: Config, ground: Ground): Promise<Gateway> 
   })
 
   return {
-    fetch: app(served).fetch,
+    fetch: app(served, refused).fetch,
+    refused,
     destroy: async () => {
       await Promise.all([...stacks.values()].map((one) => one.destroy()))
     },

@@ -44,7 +44,7 @@ let cutting = false
 try {
   const made = await gateway(config, { wheel, instruments, log: new Sparing(log, () => wheel.now()) })
   const { host, limits } = config.listen
-  const listening = await listen(made.fetch, { host, port: tcpPort, limits, shared })
+  const listening = await listen(made.fetch, { host, port: tcpPort, limits, shared, refused: made.refused })
   port.on('message', (message: ToLoop) => void obey(message, listening, () => made.destroy()))
   tell({ type: 'listening', port: listening.port })
 } catch (error) {

@@ -86,11 +86,12 @@ function steps(route: StepsRoute, parts: Parts, teller: Teller): Compiled | null
   const { plan, remarks } = compile({ ...route, steps: withHeaders(route, set, config) }, given)
   teller.tell(...remarks)
   const { response } = route.headers
-  const from = response.from.map((name) => namesOf(route, parts.declared).step({ root: name } as never))
-  from.forEach((place, i) => {
-    const message = `no step "${response.from[i]}"${suggest(response.from[i] as string, parts.declared)}`
-    if (place === undefined) teller.tell({ path: ['headers', 'response', 'from', i], message, severity: 'fault' })
+  response.from.forEach((name, i) => {
+    const message = `no step "${name}"${suggest(name, parts.declared)}`
+    const known = parts.declared.includes(name)
+    if (!known) teller.tell({ path: ['headers', 'response', 'from', i], message, severity: 'fault' })
   })
+  const from = response.from.map((name) => Object.keys(route.steps).indexOf(name))
   let { readsBody = false } = plan ?? {}
   const step: Names['step'] = (ref) => {
     readsBody ||= ref.root === 'body'
@@ -98,8 +99,7 @@ function steps(route: StepsRoute, parts: Parts, teller: Teller): Compiled | null
   }
   const rules = rulesOf(response, { ...names, step }, ['headers', 'response', 'set'], teller)
   const changes = rules.set.length > 0 || rules.remove.size > 0 || from.length > 0
-  const places = from.filter((place) => place !== undefined)
-  return plan && { kind: 'steps', plan: { ...plan, readsBody }, rules: changes ? rules : null, from: places }
+  return plan && { kind: 'steps', plan: { ...plan, readsBody }, rules: changes ? rules : null, from }
 }
 
 /** Gives each call the fields of its upstream and of the route, its own last. */
@@ -130,7 +130,7 @@ function forward(route: ForwardRoute, parts: Parts, teller: Teller): Compiled | 
   const upstream = parts.upstream(name, {})
   const message = `no upstream "${name}"${suggest(name, parts.upstreams)}`
   if (upstream === undefined) teller.tell({ path: ['forward'], message, severity: 'fault' })
-  const names = namesOf(route, [])
+  const names = withoutBody(namesOf(route, []))
   const target = path === undefined ? null : teller.at(['forward'], () => forwardTarget(path, names))
   const request = rulesOf(route.headers.request, names, ['headers', 'request', 'set'], teller)
   const response = rulesOf(route.headers.response, names, ['headers', 'response', 'set'], teller)
@@ -175,6 +175,15 @@ function namesOf(route: Route, declared: readonly string[]): Names {
       return place === -1 ? (declared.includes(root) ? -1 : undefined) : place
     },
   }
+}
+
+/** Names for a route that passes the body on without reading it. */
+function withoutBody(names: Names): Names {
+  const step: Names['step'] = (ref) => {
+    if (ref.root === 'body') throw new TemplateFault('a forward route does not read the body, it passes it on')
+    return names.step(ref)
+  }
+  return { ...names, step }
 }
 
 /** Names for what is made before any step has run. */

@@ -51,9 +51,11 @@ const settable = header.refine((name) => !OURS.includes(name.toLowerCase()), {
   error: 'a header that the gateway writes itself cannot be set',
 })
 
-const headerValue = text.refine((value) => !/[\r\n\0]/.test(value), {
-  error: 'a header cannot hold a line break or NUL',
-})
+const headerValue = text
+  .refine((value) => !/[\r\n\0]/.test(value), { error: 'a header cannot hold a line break or NUL' })
+  .refine((value) => !/[^\t\x20-\x7e\x80-\xff\r\n\0]/.test(value), {
+    error: 'a header cannot hold control characters, nor letters beyond Latin-1: encode them',
+  })
 
 /** Headers to send, by name in lower case. */
 export const headers = z.record(settable, headerValue).transform((written, context) => {

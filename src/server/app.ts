@@ -3,7 +3,8 @@ import { type Context, Hono } from 'hono'
 import { type Match, matches, methodsOf } from './match.ts'
 import { idOf } from './enter.ts'
 import { methodOf } from './method.ts'
-import { refusalProblem } from './problem.ts'
+import { type Refusal, refusalProblem } from './problem.ts'
+import type { Refused } from './refused.ts'
 import { responseOf } from './respond.ts'
 
 /** The two halves of a client's exchange, as node:http has them. */
@@ -23,13 +24,13 @@ export interface Served extends Match {
 type App = Hono<{ Bindings: Peer }>
 
 /** Makes the app of all routes: the first that matches in the order given serves; 404 and 405 when none does. */
-export function app(routes: readonly Served[]): App {
+export function app(routes: readonly Served[], refused: Refused): App {
   // The guard has brought the path into normal form: it must not be taken apart a second time by other rules.
   const made: App = new Hono<{ Bindings: Peer }>({
     getPath: (_, options) => pathOf((options as { env: Peer }).env.incoming),
   })
   for (const { path, group } of byPath(routes)) made.all(path, handler(path, group))
-  made.notFound((c) => notFound(c.env.incoming, routes))
+  made.notFound((c) => notFound(c.env.incoming, routes, refused))
   made.onError((error) => {
     throw error
   })
@@ -76,14 +77,21 @@ function restOf(path: string, segments: number): string {
   return at === -1 ? '' : path.slice(at + 1)
 }
 
-function notFound(incoming: IncomingMessage, routes: readonly Match[]): Response {
+function notFound(incoming: IncomingMessage, routes: readonly Match[], refused: Refused): Response {
   const path = pathOf(incoming)
   const allowed = new Set(
     routes.filter((route) => matches(route.path, path)).flatMap((route) => methodsOf(route.method)),
   )
   const id = idOf(incoming)
-  if (allowed.size === 0) return responseOf(refusalProblem({ status: 404, detail: `no route for ${path}` }, id))
-  const allow = [...allowed].join(', ')
-  const detail = `${methodOf(incoming)} is not allowed here, but ${allow}`
-  return responseOf(refusalProblem({ status: 405, detail, headers: { allow } }, id))
+  const refusal = allowed.size === 0 ? noRoute(path) : notAllowed(methodOf(incoming), [...allowed].join(', '))
+  refused(refusal, id, incoming)
+  return responseOf(refusalProblem(refusal, id))
+}
+
+function noRoute(path: string): Refusal {
+  return { status: 404, detail: `no route for ${path}` }
+}
+
+function notAllowed(method: string, allow: string): Refusal {
+  return { status: 405, detail: `${method} is not allowed here, but ${allow}`, headers: { allow } }
 }

@@ -11,6 +11,7 @@ import { guard } from './guard.ts'
 import { methods } from './match.ts'
 import { passHeadAsGet } from './method.ts'
 import { type Refusal, refusalProblem } from './problem.ts'
+import type { Refused } from './refused.ts'
 
 /** Where and within which bounds clients are listened to; sizes in bytes. */
 export interface ListenOptions {
@@ -19,6 +20,7 @@ export interface ListenOptions {
   readonly limits: { readonly header: number; readonly headers: number; readonly url: number }
   /** Whether several loops listen on the port. */
   readonly shared: boolean
+  readonly refused: Refused
 }
 
 /** A server that listens. */
@@ -60,26 +62,26 @@ export async function listen(fetch: Hono<{ Bindings: Peer }>['fetch'], options: 
   server.maxHeadersCount = 0
   server.on('checkContinue', onRequest)
   server.on('checkExpectation', (incoming: IncomingMessage, outgoing: ServerResponse) =>
-    clients.inTurn({ incoming, outgoing }, () => refuse(incoming, outgoing, unmet)),
+    clients.inTurn({ incoming, outgoing }, () => refuse({ incoming, outgoing }, unmet, options.refused)),
   )
   server.on('connect', (incoming: IncomingMessage, socket: Duplex) => {
     // From here on Node leaves the socket to us, and with it the error of a client that resets.
     socket.on('error', () => socket.destroy())
     clients.last(incoming.socket, () =>
-      endWith(socket, { status: 501, detail: 'CONNECT is not supported', headers: allow }),
+      endWith(socket, { status: 501, detail: 'CONNECT is not supported', headers: allow }, options.refused),
     )
   })
   server.on('clientError', (error: ClientError, socket: Socket) => {
     // Nobody is there to be told.
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-    clients.last(socket, () => endWith(socket, refusalOf(error, options.limits.url)))
+    clients.last(socket, () => endWith(socket, refusalOf(error, options.limits.url), options.refused))
   })
   server.on('connection', (socket: Socket) => clients.add(socket))
 
   function onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
     clients.inTurn({ incoming, outgoing }, () => {
       const refusal = guard(incoming, options.limits)
-      if (refusal !== null) return refuse(incoming, outgoing, refusal)
+      if (refusal !== null) return refuse({ incoming, outgoing }, refusal, options.refused)
       passHeadAsGet(incoming)
       void serve(incoming, outgoing)
     })
@@ -97,8 +99,10 @@ export async function listen(fetch: Hono<{ Bindings: Peer }>['fetch'], options: 
   }
 }
 
-function refuse(incoming: IncomingMessage, outgoing: ServerResponse, refusal: Refusal): void {
-  const { status, headers, body } = refusalProblem(refusal, idOf(incoming))
+function refuse({ incoming, outgoing }: Peer, refusal: Refusal, refused: Refused): void {
+  const id = idOf(incoming)
+  refused(refusal, id, incoming)
+  const { status, headers, body } = refusalProblem(refusal, id)
   outgoing.writeHead(status, { ...headers, ...(refusal.closes && { connection: 'close' }) })
   outgoing.end(body)
 }
@@ -127,8 +131,10 @@ function refusalOf({ code = '', reason, rawPacket }: ClientError, maxTarget: num
   return clientErrors[code] ?? invalid
 }
 
-function endWith(socket: Duplex, refusal: Refusal): void {
-  const { status, headers, body } = refusalProblem(refusal, randomHex(16))
+function endWith(socket: Duplex, refusal: Refusal, refused: Refused): void {
+  const id = randomHex(16)
+  refused(refusal, id)
+  const { status, headers, body } = refusalProblem(refusal, id)
   const all = { ...headers, 'content-length': Buffer.byteLength(body), connection: 'close' }
   const fields = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
   // A peer that does not close its side would keep the socket for ever.

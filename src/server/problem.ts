@@ -24,11 +24,13 @@ export interface Refusal {
 /** Makes the answer to a request that is at fault itself. */
 export function refusalProblem(refusal: Refusal, requestId: string): Problem {
   const { status, detail, errors, headers = {} } = refusal
-  // 501 and 505 too are about the request, but they are errors that a proxy is expected to account for.
-  const proxyStatus = {
-    'proxy-status': `oneloop;error=${status === 431 || status === 414 ? 'http_request_error' : 'http_request_denied'}`,
-  }
+  const proxyStatus = { 'proxy-status': `oneloop;error=${proxyErrorOf(refusal)}` }
   return problem(status, requestId, { detail, ...(errors && { errors }) }, { ...proxyStatus, ...headers })
+}
+
+/** Names a refusal by RFC 9209: a request is at fault in its form, or it is not allowed. */
+export function proxyErrorOf({ status }: Refusal): string {
+  return status === 404 || status === 405 || status === 413 ? 'http_request_denied' : 'http_request_error'
 }
 
 /**

@@ -8,6 +8,10 @@ const broken = 'oneloop.connections.broken'
 const requests = 'oneloop.requests'
 const activeRequests = 'http.server.active_requests'
 const missing = 'oneloop.missing'
+const refusals = 'oneloop.refusals'
+
+// The statuses with which a request is answered before any route has it.
+const refusedWith = [400, 404, 405, 408, 414, 417, 431, 501, 505]
 
 /** What a request came to: `ok`, `partial` (parts are missing), `client_error`, or the failure that decided. */
 export type RequestResult = 'ok' | 'partial' | 'client_error' | FailureName
@@ -28,10 +32,16 @@ export interface RequestMeter {
   missing(error: FailureName): void
 }
 
+/** Counts the requests that no route has had. */
+export interface RefusalMeter {
+  refused(status: number): void
+}
+
 /** Lists all series of a config, the same on both loops. */
 export function seriesOf(routes: readonly string[], upstreams: readonly string[]): Series[] {
   const one = (name: string, attributes: Record<string, string>): Series => ({ name, attributes })
   return [
+    ...refusedWith.map((status) => one(refusals, { 'http.response.status_code': String(status) })),
     ...upstreams.flatMap((upstream) => [
       one(calls, { upstream }),
       ...names.map((error) => one(calls, { upstream, 'error.type': error })),
@@ -54,6 +64,13 @@ export function isGauge(name: string): boolean {
 /** Whether a series counts requests that are being served. */
 export function isActiveRequests(name: string): boolean {
   return name === activeRequests
+}
+
+/** Makes the meter of refused requests. */
+export function refusalMeter(instruments: Instruments): RefusalMeter {
+  const slotOf = (status: number) => instruments.slot(refusals, { 'http.response.status_code': String(status) })
+  const slots = new Map(refusedWith.map((status) => [status, slotOf(status)]))
+  return { refused: (status) => slots.get(status)?.add(1) }
 }
 
 /** Makes the meter of an upstream. */

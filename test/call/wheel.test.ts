@@ -73,8 +73,8 @@ function watch(startMs: number): Watched {
     const now = wheel.now()
     for (const { due } of pending()) expect(Math.max(due, stoodUntil) + lateMs).toBeGreaterThan(now)
     expect(wheel.size).toBe(pending().length)
-    // One timer serves them all.
-    expect(vi.getTimerCount()).toBeLessThanOrEqual(1)
+    // One timer serves them all; when it has fired, the turn after it is another for a moment.
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(2)
   }
   const watched: Watched = { set, clear, pass, stand, pending, check, wheel }
   return watched

@@ -262,6 +262,34 @@ test('limit refuses who has waited for long enough, and never sends its call', a
   expect([limiter.busy, wheel.size, calls.length]).toEqual([0, 0, 1])
 })
 
+test('limit is patient while the queue moves: only one that nobody gets through quickly is cut short', async () => {
+  let now = 0
+  const wheel = new Wheel(() => now)
+  const limiter = new Limiter({ max: 1, queue: 10 })
+  const { upstream, calls } = scripted()
+  const limited = limit(limiter, wheel)(upstream)
+  const scope = new Scope(wheel, Infinity)
+  const whole: Outcome = { ok: true, status: 200, headers: {}, body: new Uint8Array() }
+  const settling = [limited(call, scope), limited(call, scope)]
+  /** Ends the call at work after so long; the one that waited goes, and another comes to wait. */
+  const endAfter = async (ms: number): Promise<void> => {
+    now += ms
+    wheel.advance()
+    calls.at(-1)?.answer(whole)
+    await turn()
+    settling.push(limited(call, scope))
+  }
+  // There is somebody waiting for all of a second, but nobody for long.
+  for (let i = 0; i < 100; i++) await endAfter(10)
+  expect(limiter.queued).toBe(1)
+  await endAfter(100)
+  await endAfter(0)
+  scope.close()
+  const outcomes = await Promise.all(settling)
+  expect(outcomes.filter((one) => !one.ok && one.error === 'connection_limit_reached')).toEqual([])
+  expect([limiter.busy, limiter.queued, wheel.size]).toEqual([0, 0, 0])
+})
+
 test('limit gives the permit of a call that ends to nobody whose scope has ended', async () => {
   const wheel = new Wheel()
   const limiter = new Limiter({ max: 1, queue: 5, waitMs: 60_000 })

@@ -209,6 +209,17 @@ test('the pool serves who waits also when those before fail, time out, or leave'
   expect(await setting.send(scope, { path: '/4' })).toMatchObject({ ok: true })
 })
 
+test('a call that leaves while its connection is being made leaves the connection to the next', async () => {
+  await using setting = await startSetting(whole, 1)
+  const leaving = new Scope(setting.wheel, Infinity)
+  const left = setting.send(leaving, { path: '/left' })
+  leaving.close('cancelled')
+  expect(await left).toMatchObject({ ok: false, error: 'cancelled' })
+  expect(await setting.send(new Scope(setting.wheel, Infinity), { path: '/next' })).toMatchObject({ ok: true })
+  expect(setting.origin.requests.map(({ target }) => target)).toEqual(['/next'])
+  expect(setting.origin.opened).toBe(1)
+})
+
 test('the pool passes a stream on as it comes, pauses it when asked to, and resumes it', async () => {
   const { promise: first, resolve: tellFirst } = Promise.withResolvers<void>()
   await using setting = await startSetting(async (_request, socket) => {

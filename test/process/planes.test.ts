@@ -143,11 +143,11 @@ test.concurrent(
     expect(performance.now() - diedAt).toBeLessThan(5_000)
     expect(again.threadId).not.toBe(threadId)
     expect((await gateway.status()).loops).toEqual([{ listening: true, deaths: 1 }])
+    // Both requests to /where, one of each loop, and no more: counters go on where they stood.
+    expect(await counted(gateway, 2)).toBe(2)
     expect([await sum(gateway, 'http.server.active_requests'), await sum(gateway, 'oneloop.calls.active')]).toEqual([
       0, 0,
     ])
-    // Both requests to /where, one of each loop, and no more: counters go on where they stood.
-    expect(await counted(gateway, 2)).toBe(2)
     expect(await gateway.logged('a data loop failed')).toMatchObject({
       level: 'error',
       error: expect.stringContaining('from a timer'),

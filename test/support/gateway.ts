@@ -43,7 +43,7 @@ export async function startGateway(yaml: string, more = ''): Promise<TestGateway
   )
   const made = await gateway(config, { wheel, instruments, log })
   const { host, port, limits } = config.listen
-  const listening = await listen(made.fetch, { host, port, limits, shared: false })
+  const listening = await listen(made.fetch, { host, port, limits, shared: false, refused: made.refused })
 
   const active = (): number =>
     instruments

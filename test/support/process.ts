@@ -1,4 +1,4 @@
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -21,7 +21,6 @@ export interface Ran {
 /** How a gateway process is started. */
 export interface Starting {
   readonly env?: Readonly<Record<string, string>>
-  readonly stdio?: StdioOptions
 }
 
 /** One line of a gateway's log. */
@@ -90,8 +89,8 @@ export async function oneloop(args: readonly string[], files: Files = {}, env: S
 }
 
 /** Starts `oneloop start` in a process of its own; it is there when it serves. Ends with `await using`. */
-export async function startProcess(files: Files, { env = {}, stdio = 'pipe' }: Starting = {}): Promise<GatewayProcess> {
-  const started = await launch(files, { env, stdio })
+export async function startProcess(files: Files, { env = {} }: Starting = {}): Promise<GatewayProcess> {
+  const started = await launch(files, { env })
   const ready = Promise.all([started.logged('listening'), started.logged('ops')])
   const died = started.ended.then((how) => Promise.reject(new Error(`ended (${how}):\n${started.output()}`)))
   try {
@@ -106,10 +105,10 @@ export async function startProcess(files: Files, { env = {}, stdio = 'pipe' }: S
 }
 
 /** Starts `oneloop start` without waiting for anything but the process. */
-export async function launch(files: Files, { env = {}, stdio = 'pipe' }: Starting = {}) {
+export async function launch(files: Files, { env = {} }: Starting = {}) {
   const folder = folderOf(files)
   const args = [main, 'start', '--config', join(folder.path, 'gateway.yaml')]
-  const child = spawn(process.execPath, args, { env: environment(env), stdio })
+  const child = spawn(process.execPath, args, { env: environment(env) })
   await once(child, 'spawn')
   return { child, ...watch(child, { folder }) }
 }
