@@ -25,7 +25,12 @@ export function meaning(config: Config, declared: Declared): Finding[] {
   findings.push(...hidden(config.routes), ...namedTwice(config.routes))
   for (const name of Object.keys(config.upstreams)) {
     if (used.has(name)) continue
-    findings.push({ path: ['upstreams', name], on: 'key', message: `nothing uses upstream "${name}"`, severity: 'warning' })
+    findings.push({
+      path: ['upstreams', name],
+      on: 'key',
+      message: `nothing uses upstream "${name}"`,
+      severity: 'warning',
+    })
   }
   return findings
 }
@@ -36,7 +41,9 @@ function schemaFaults(route: Route, i: number): Finding[] {
     bodyCheck(route.schema.content)
     return []
   } catch (error) {
-    return [{ path: ['routes', i, 'schema'], message: `not a JSON Schema: ${(error as Error).message}`, severity: 'fault' }]
+    return [
+      { path: ['routes', i, 'schema'], message: `not a JSON Schema: ${(error as Error).message}`, severity: 'fault' },
+    ]
   }
 }
 

@@ -64,7 +64,9 @@ class Teller {
       return make()
     } catch (error) {
       if (!(error instanceof TemplateFault)) throw error
-      this.tell(...error.faults.map((fault) => ({ ...fault, path: [...path, ...fault.path], severity: 'fault' as const })))
+      this.tell(
+        ...error.faults.map((fault) => ({ ...fault, path: [...path, ...fault.path], severity: 'fault' as const })),
+      )
       return null
     }
   }

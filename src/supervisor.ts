@@ -46,7 +46,7 @@ interface Loop {
 
 // What a request makes is garbage soon after: with more room for the young, fewer of them are still alive when
 // they are collected. Measured at fan-out 3; it is used only under load.
-const maxYoungGenerationSizeMb = 64
+const maxYoungGenerationSizeMb = 96
 
 // A loop that dies again and again at once would otherwise take a CPU to start it.
 const firstPauseMs = 100

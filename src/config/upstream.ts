@@ -55,7 +55,9 @@ const limit = z.union(
       max: whole(1).describe('Most calls at once; default: connections × endpoints.').exactOptional(),
       queue: whole(0).describe('Most calls that wait for a permit; default: 10 × max.').exactOptional(),
       wait: duration
-        .describe('How long a call waits for a permit before it is refused; default: 20ms, for a queue younger than 500ms as long as that.')
+        .describe(
+          'How long a call waits for a permit before it is refused; default: 20ms, for a queue younger than 500ms as long as that.',
+        )
         .exactOptional(),
     }),
   ],

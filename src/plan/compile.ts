@@ -158,9 +158,14 @@ class Compiler {
       return JSON.stringify([call.upstream, call.method, timeout, accept, decode])
     }
     const keys = this.#entries.map(([, step]) => keyOf(step))
+    const targets = this.#entries.map(([, { call }]) => JSON.stringify([call.path, call.query, call.headers]))
     return keys.map((key, place) => {
-      const alone = keys.indexOf(key) === keys.lastIndexOf(key) && this.#entries[place]?.[1].each === undefined
-      return key === null || alone ? null : keys.indexOf(key)
+      if (key === null) return null
+      const alike = keys.flatMap((other, i) => (other === key ? [targets[i] as string] : []))
+      // Targets that all stand as they are written, and are written differently, are known to be different calls.
+      const different = new Set(alike).size === alike.length && !alike.some((target) => target.includes('{'))
+      const alone = alike.length === 1 && this.#entries[place]?.[1].each === undefined
+      return alone || different ? null : keys.indexOf(key)
     })
   }
 

@@ -14,6 +14,12 @@ export function refusedBy(meter: RefusalMeter, log: Sparing): Refused {
     meter.refused(status)
     const path = incoming?.url?.split('?', 1)[0]
     const about = incoming && { method: methodOf(incoming), path }
-    log.write(`refused ${status}`, 'request refused', { reason: proxyErrorOf(refusal), status, ...about, requestId, detail })
+    log.write(`refused ${status}`, 'request refused', {
+      reason: proxyErrorOf(refusal),
+      status,
+      ...about,
+      requestId,
+      detail,
+    })
   }
 }

@@ -13,12 +13,13 @@ const S = {
   keyStart: 27, keyPlain: 28, keyString: 13, keyEscape: 14, keyHex1: 15, keyHex2: 16, keyHex3: 17, keyHex4: 18,
   minus: 19, zero: 20, int: 21, point: 22, fraction: 23, exp: 24, expSign: 25, expDigits: 26, words: 29,
   // Not states but steps that take more than a change of state.
-  openObject: 64, openArray: 65, closeObject: 66, closeArray: 67, comma: 68,
-  openKey: 69, closeKey: 70, keyEscaped: 71, keyHexDigit: 72, keyUnderscore: 73, otherKeyEscape: 74,
+  openObject: 64, openArray: 65, close: 66, firstEscape: 67, closeKey: 70, keyEscaped: 71, keyHexDigit: 72, keyUnderscore: 73, otherKeyEscape: 74,
 } as const
 
-const table = transitions()
 const proto = Buffer.from('__proto__')
+
+// Which of them holds decides what a comma and a closing bracket mean.
+const tables = { top: transitions(), array: transitions(false), object: transitions(true) }
 
 /**
  * Checks that bytes which arrive in pieces are one JSON value (RFC 8259), without building it and without ever
@@ -28,6 +29,8 @@ const proto = Buffer.from('__proto__')
  */
 export class JsonCheck {
   #state: number = S.value
+  /** The transitions where the value stands: in an object, in an array, or in neither. */
+  #table = tables.top
   /** What is open: true for an object, false for an array. */
   readonly #open: boolean[] = []
   /** How much of `__proto__` the key has spelled so far; -1 once it is another key. */
@@ -40,18 +43,28 @@ export class JsonCheck {
   /** Takes the next piece; false as soon as it can no longer become JSON. */
   push(bytes: Uint8Array): boolean {
     let state = this.#state
+    let table = this.#table
+    let digits = this.#digits
     for (let i = 0; i < bytes.length && state !== S.bad; i++) {
       let byte = bytes[i] as number
       // Runs are skipped in a loop of their own: most bytes stand in strings, and a change of state costs three times.
       if (state === S.string || state === S.keyPlain) {
         while (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c) byte = bytes[++i] as number
         if (i >= bytes.length) break
-      } else if (state >= S.int && state <= S.expDigits) this.#digits++
-      else if (state === S.keyString) this.#spell(byte)
+      } else if (state >= S.int && state <= S.expDigits) {
+        if (++digits > maxDigits) state = S.bad
+      } else {
+        digits = 0
+        if (state === S.keyString) this.#spell(byte)
+      }
       const next = table[(state << 8) | byte] as number
-      state = next < 64 ? next : this.#step(next, byte)
+      if (next < 64) state = next
+      else {
+        state = this.#step(next, byte)
+        table = this.#table
+      }
     }
-    if (this.#digits > maxDigits) state = S.bad
+    this.#digits = digits
     this.#state = state
     return state !== S.bad
   }
@@ -69,22 +82,18 @@ export class JsonCheck {
   }
 
   #step(step: number, byte: number): number {
-    if (this.#digits > maxDigits) return S.bad
-    this.#digits = 0
     switch (step) {
       case S.openObject:
-        return this.#open.push(true) <= maxDepth ? S.firstKey : S.bad
+        return this.#enter(true) ? S.firstKey : S.bad
       case S.openArray:
-        return this.#open.push(false) <= maxDepth ? S.first : S.bad
-      case S.closeObject:
-        return this.#open.pop() === true ? S.after : S.bad
-      case S.closeArray:
-        return this.#open.pop() === false ? S.after : S.bad
-      case S.comma:
-        return this.#open.length === 0 ? S.bad : this.#open.at(-1) === true ? S.key : S.value
-      case S.openKey:
+        return this.#enter(false) ? S.first : S.bad
+      case S.close:
+        this.#open.pop()
+        this.#table = tableOf(this.#open.at(-1))
+        return S.after
+      case S.firstEscape:
         this.#spelled = 0
-        return S.keyStart
+        return S.keyEscape
       case S.keyUnderscore:
         this.#spelled = 1
         return S.keyString
@@ -100,6 +109,11 @@ export class JsonCheck {
         this.#spelled = -1
         return S.keyString
     }
+  }
+
+  #enter(object: boolean): boolean {
+    this.#table = tableOf(object)
+    return this.#open.push(object) <= maxDepth
   }
 
   #hexDigit(byte: number): number {
@@ -128,7 +142,12 @@ function hexValue(byte: number): number {
   return byte <= 0x39 ? byte - 0x30 : (byte & 0x0f) + 9
 }
 
-function transitions(): Uint8Array {
+function tableOf(object: boolean | undefined): Uint8Array {
+  return object === undefined ? tables.top : object ? tables.object : tables.array
+}
+
+/** The transitions for values that stand in an object (true), in an array (false) or in neither. */
+function transitions(object?: boolean): Uint8Array {
   const made = new Uint8Array(64 << 8)
   const on = (states: readonly number[], chars: string, next: number): void => {
     for (const state of states) for (const c of chars) made[(state << 8) | c.charCodeAt(0)] = next
@@ -139,9 +158,10 @@ function transitions(): Uint8Array {
   const hex = '0123456789abcdefABCDEF'
   for (const state of [S.value, S.first, S.key, S.firstKey, S.colon, S.after]) on([state], space, state)
   on(numberEnds, space, S.after)
-  on([S.after, ...numberEnds], ',', S.comma)
-  on([S.after, S.first, ...numberEnds], ']', S.closeArray)
-  on([S.after, S.firstKey, ...numberEnds], '}', S.closeObject)
+  const ends = [S.after, ...numberEnds]
+  if (object !== undefined) on(ends, ',', object ? S.key : S.value)
+  if (object === true) on([S.firstKey, ...ends], '}', S.close)
+  if (object === false) on([S.first, ...ends], ']', S.close)
   on(valueStarts, '{', S.openObject)
   on(valueStarts, '[', S.openArray)
   on(valueStarts, '"', S.string)
@@ -152,14 +172,15 @@ function transitions(): Uint8Array {
   on([S.escape], 'u', S.hex1)
   for (const state of [S.hex1, S.hex2, S.hex3]) on([state], hex, state + 1)
   on([S.hex4], hex, S.string)
-  on([S.key, S.firstKey], '"', S.openKey)
+  on([S.key, S.firstKey], '"', S.keyStart)
   // Only a key that begins so can be the one that is refused; any other needs no second look.
   for (let byte = 0x20; byte < 0x100; byte++) made[(S.keyStart << 8) | byte] = S.keyPlain
   for (let byte = 0x20; byte < 0x100; byte++) made[(S.keyString << 8) | byte] = S.keyString
   on([S.keyStart], '_', S.keyUnderscore)
   on([S.keyStart, S.keyPlain], '"', S.colon)
   on([S.keyString], '"', S.closeKey)
-  on([S.keyStart, S.keyString], '\\', S.keyEscape)
+  on([S.keyStart], '\\', S.firstEscape)
+  on([S.keyString], '\\', S.keyEscape)
   on([S.keyPlain], '\\', S.otherKeyEscape)
   on([S.keyEscape], '"\\/bfnrt', S.keyEscaped)
   on([S.keyEscape], 'u', S.keyHex1)

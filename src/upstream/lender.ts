@@ -8,6 +8,7 @@ export class Lender<T> {
   readonly #free: T[] = []
   readonly #waiting = new Set<(thing: T) => void>()
   #made = 0
+  #handing = false
 
   constructor(max: number, make: () => T) {
     this.#max = max
@@ -30,10 +31,16 @@ export class Lender<T> {
 
   /** Takes a thing back. */
   giveBack(thing: T): void {
-    for (const next of this.#waiting) {
-      this.#waiting.delete(next)
-      return next(thing)
-    }
     this.#free.push(thing)
+    // Whoever gets it may give it back at once: handed on from within, thousands who wait would exhaust the stack.
+    if (this.#handing) return
+    this.#handing = true
+    for (const next of this.#waiting) {
+      const free = this.#free.pop()
+      if (free === undefined) break
+      this.#waiting.delete(next)
+      next(free)
+    }
+    this.#handing = false
   }
 }

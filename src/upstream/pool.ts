@@ -10,8 +10,9 @@ import { contentCoding, decode } from './decode.ts'
 import { JsonCheck, isJson } from './json.ts'
 import { Lender } from './lender.ts'
 
-/** What bounds the wire to one endpoint. */
+/** What the wire to one endpoint leads to, and what bounds it. */
 export interface PoolOptions {
+  readonly origin: string
   readonly connections: number
   readonly connectMs: number
   readonly maxBodyBytes: number
@@ -33,13 +34,13 @@ export interface Wire {
 const maxFields = 256
 const maxInterim = 32
 
-/** Makes the wire to an endpoint, given as an origin, with connections of its own. */
-export function pool(origin: string, wheel: Wheel, options: PoolOptions): Wire {
+/** Makes the wire to an endpoint, with connections of its own. */
+export function pool(wheel: Wheel, options: PoolOptions): Wire {
   // A Client of undici's is one connection. Its Pool looks through all of them for each call, which with a hundred
   // costs as much as a layer each; we know which are free.
   const clients: Client[] = []
   const connections = new Lender(options.connections, () => {
-    const client = new Client(origin, clientOptions(wheel, options))
+    const client = new Client(options.origin, clientOptions(wheel, options))
     clients.push(client)
     // Bytes that nobody asked for, behind a reply or before one: undici has destroyed the connection.
     client.on('disconnect', (_origin, _targets, error) => {
@@ -111,8 +112,12 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly send = (client: Client): void => {
     this.#client = client
     const { method, path, headers, body } = this.#call
-    // Blocking is about what is pipelined behind a call, which nothing is; it would cost a turn of undici's queue.
-    client.dispatch({ method, path, headers: headers as string[], body, blocking: false }, this)
+    // Blocking is about what is pipelined behind a call, which nothing is; it would cost a turn of undici's queue, as
+    // leaving the origin out would cost the parsing of a URL.
+    client.dispatch(
+      { origin: this.#options.origin, method, path, headers: headers as string[], body, blocking: false },
+      this,
+    )
   }
 
   #giveBack(): void {

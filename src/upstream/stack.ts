@@ -79,7 +79,8 @@ export function stack(options: UpstreamOptions, wheel: Wheel, meter: CallMeter):
 }
 
 function wire({ origin, path: base }: Endpoint, options: UpstreamOptions, wheel: Wheel, meter: CallMeter) {
-  const { upstream, destroy } = pool(origin, wheel, {
+  const { upstream, destroy } = pool(wheel, {
+    origin,
     connections: options.connections,
     connectMs: options.connect,
     maxBodyBytes: options.maxBody,

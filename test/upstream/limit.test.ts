@@ -42,7 +42,7 @@ function busy(ms: number): { script: (request: Arrived, socket: Socket) => Promi
 }
 
 test('a cold burst of 300 requests over an origin that takes its time is served whole', async () => {
-  const { script, most } = busy(100)
+  const { script, most } = busy(30)
   await using setting = await startSetting(script)
   const answers = await Promise.all(many(300, () => setting.ask('/required')))
   expect(answers.filter(({ status }) => status !== 200)).toEqual([])
@@ -52,7 +52,7 @@ test('a cold burst of 300 requests over an origin that takes its time is served 
 })
 
 test('a cold burst of 300 calls in one turn of the loop is served whole, as many at once as there are connections', async () => {
-  const { script, most } = busy(100)
+  const { script, most } = busy(30)
   await using origin = await startOrigin(script)
   const { config } = parse(
     `upstreams: { o: { endpoints: ["${origin.url}"] } }\nroutes: [{ match: GET /, forward: o }]`,
