@@ -64,15 +64,16 @@ class Run implements State {
   }
 
   start(): void {
+    const now = performance.now()
     this.#plan.steps.forEach((step, place) => {
-      if (step.needs.length === 0) this.#begin(step, place)
+      if (step.needs.length === 0) this.#begin(step, place, now)
     })
   }
 
-  #begin(step: Step, place: number): void {
+  #begin(step: Step, place: number, now: number): void {
     if (this.#done) return
     const span = this.#spans[place] as Span
-    span.began = performance.now()
+    span.began = now
     if (this.#scope.ended !== null) return this.#settle(place, this.#without(step, failure(this.#scope.ended)))
     if (!step.runs(this)) return this.#settle(place, this.#without(step, null))
     if (step.each !== null) {
@@ -150,7 +151,7 @@ class Run implements State {
     for (const other of step.neededBy) {
       const awaits = (this.#awaits[other] as number) - 1
       this.#awaits[other] = awaits
-      if (awaits === 0) this.#begin(this.#plan.steps[other] as Step, other)
+      if (awaits === 0) this.#begin(this.#plan.steps[other] as Step, other, span.ended)
     }
   }
 
