@@ -35,7 +35,7 @@ calls per request with nothing cached.
   --only floor,naive,gateway  what to measure
   --rounds 3                  rounds; in each all take their turn, medians are printed
   --seconds 5                 length of one measurement
-  --warmup 3                  seconds of load before the first round
+  --warmup 8                  seconds of load before the first round
   --connections 64            the client's connections
   --goal 0.80                 exit 1 if the gateway makes less of the floor than this at fan-out 3
   --check                     only check that all give the same answer
@@ -73,7 +73,7 @@ function parse(argv: readonly string[]) {
       options: {
         seconds: { type: 'string', default: '5' },
         rounds: { type: 'string', default: '3' },
-        warmup: { type: 'string', default: '3' },
+        warmup: { type: 'string', default: '8' },
         connections: { type: 'string', default: '64' },
         fanout: { type: 'string', default: '1,3,10' },
         only: { type: 'string', default: peerNames.join(',') },

@@ -72,6 +72,12 @@ export class Clients {
     else before.outgoing.once('close', finish)
   }
 
+  /** Whether an error of the parser is the end of a connection on which a body was still to come. */
+  leaves(socket: Socket, error: { readonly code?: string }): boolean {
+    const latest = this.#clients.get(socket)?.exchanges.at(-1)
+    return error.code === 'HPE_INVALID_EOF_STATE' && latest?.incoming.complete === false
+  }
+
   #next(client: Client, { socket, complete, method }: IncomingMessage): void {
     client.exchanges.shift()
     client.since = performance.now()

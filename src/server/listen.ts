@@ -72,8 +72,8 @@ export async function listen(fetch: Hono<{ Bindings: Peer }>['fetch'], options: 
     )
   })
   server.on('clientError', (error: ClientError, socket: Socket) => {
-    // Nobody is there to be told.
-    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+    // Nobody is there to be told: a client that ends in the middle of a body has left, and is counted as that.
+    if (error.code === 'ECONNRESET' || !socket.writable || clients.leaves(socket, error)) return void socket.destroy()
     clients.last(socket, () => endWith(socket, refusalOf(error, options.limits.url), options.refused))
   })
   server.on('connection', (socket: Socket) => clients.add(socket))

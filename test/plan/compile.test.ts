@@ -101,7 +101,7 @@ describe('calls that are the same may be shared (F7)', () => {
     const { plan } = compiled(
       {
         a: '/x',
-        b: '/y',
+        b: '/{query.x}',
         other: { call: { upstream: 'v' } },
         slow: { timeout: 5 },
         wide: { accept: [200, 404] },
@@ -116,6 +116,16 @@ describe('calls that are the same may be shared (F7)', () => {
     expect(b).toBe(a)
     // Nobody is there to share with.
     expect(others).toEqual(others.map(() => null))
+  })
+
+  test('but not if their targets stand as they are written, and are written differently', () => {
+    const sharings = (...paths: string[]): (number | null)[] => {
+      const { plan } = compiled(Object.fromEntries(paths.map((path, i) => [`s${i}`, path])))
+      return (plan?.steps ?? []).map(({ sharing }) => sharing)
+    }
+    expect(sharings('/x', '/y', '/z')).toEqual([null, null, null])
+    expect(sharings('/x', '/y', '/x')).toEqual([0, 0, 0])
+    expect(sharings('/x', '/{query.x}')).toEqual([0, 0])
   })
 
   test('by the items of one each', () => {
