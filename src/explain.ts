@@ -13,7 +13,7 @@ import { type Ended, type Span, run } from './plan/run.ts'
 import { type Compiled, unreachable } from './routes.ts'
 import type { Param } from './server/app.ts'
 import { RequestInput } from './server/input.ts'
-import { matches, methodsOf } from './server/match.ts'
+import { matches, methodsOf, restOf } from './server/match.ts'
 import { normalPath } from './server/path.ts'
 import { mergeFailure } from './server/respond.ts'
 import { bodyCheck } from './server/schema.ts'
@@ -198,11 +198,7 @@ function inputOf({ headers, text, json }: ReturnType<typeof givenOf>, param: Par
 
 function paramOf(pattern: string, path: string, name: string): string | undefined {
   const segments = pattern.split('/')
-  if (name === '*')
-    return path
-      .split('/')
-      .slice(segments.length - 1)
-      .join('/')
+  if (name === '*') return restOf(path, segments.length - 1)
   const given = path.split('/')[segments.indexOf(`:${name}`)]
   return given === undefined ? undefined : decodeURIComponent(given)
 }

@@ -30,7 +30,7 @@ export function without(failure: Failure | null, fallback: string | null): Part 
 
 /** Makes the part of a step that was answered. */
 export function answered(reply: Reply, decode: 'json' | 'text'): Part {
-  return decode === 'json' ? new JsonPart(reply) : new TextPart(reply)
+  return new ReplyPart(reply, decode)
 }
 
 /** Makes the part of a step with several calls; `failure` tells that some items failed, and how many. */
@@ -47,16 +47,18 @@ export function listed(outcomes: readonly Outcome[], decode: 'json' | 'text', fa
   }
 }
 
-class JsonPart implements Part {
+class ReplyPart implements Part {
   readonly failure = null
   readonly present = true
   readonly answered = true
   readonly #reply: Reply
+  readonly #decode: 'json' | 'text'
   #value: unknown
-  #parsed = false
+  #decoded = false
 
-  constructor(reply: Reply) {
+  constructor(reply: Reply, decode: 'json' | 'text') {
     this.#reply = reply
+    this.#decode = decode
   }
 
   get status(): number {
@@ -68,44 +70,23 @@ class JsonPart implements Part {
   }
 
   value(): unknown {
-    if (!this.#parsed) {
+    if (!this.#decoded) {
       const { body } = this.#reply
-      this.#value = body.length === 0 ? null : parse(body)
-      this.#parsed = true
+      const decode = this.#decode === 'json' ? parse : textOf
+      this.#value = body.length === 0 ? null : decode(body)
+      this.#decoded = true
     }
     return this.#value
   }
 
   json(): string | Uint8Array {
-    return this.#reply.body.length === 0 ? 'null' : this.#reply.body
+    if (this.#reply.body.length === 0) return 'null'
+    return this.#decode === 'json' ? this.#reply.body : JSON.stringify(this.value())
   }
 }
 
-class TextPart implements Part {
-  readonly failure = null
-  readonly present = true
-  readonly answered = true
-  readonly #reply: Reply
-
-  constructor(reply: Reply) {
-    this.#reply = reply
-  }
-
-  get status(): number {
-    return this.#reply.status
-  }
-
-  get headers(): ReplyHeaders {
-    return this.#reply.headers
-  }
-
-  value(): unknown {
-    return this.#reply.body.length === 0 ? null : new TextDecoder().decode(this.#reply.body)
-  }
-
-  json(): string {
-    return JSON.stringify(this.value())
-  }
+function textOf(body: Uint8Array): string {
+  return new TextDecoder().decode(body)
 }
 
 function parse(body: Uint8Array): unknown {

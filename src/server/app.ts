@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Context, Hono } from 'hono'
-import { type Match, matches, methodsOf } from './match.ts'
+import { type Match, matches, methodsOf, restOf } from './match.ts'
 import { idOf } from './enter.ts'
 import { methodOf } from './method.ts'
 import { type Refusal, refusalProblem } from './problem.ts'
@@ -69,12 +69,6 @@ function handler(path: string, group: readonly Served[]) {
       return c.req.param(name)
     })
   }
-}
-
-function restOf(path: string, segments: number): string {
-  let at = 0
-  for (let i = 1; i < segments && at !== -1; i++) at = path.indexOf('/', at + 1)
-  return at === -1 ? '' : path.slice(at + 1)
 }
 
 function notFound(incoming: IncomingMessage, routes: readonly Match[], refused: Refused): Response {

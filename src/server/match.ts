@@ -34,6 +34,13 @@ export function matches(pattern: string, path: string): boolean {
   return wanted.every((segment, i) => segment === given[i] || (segment.startsWith(':') && given[i] !== ''))
 }
 
+/** Gives what of a path comes after so many of its segments, as it came: what a `*` in that place matches. */
+export function restOf(path: string, segments: number): string {
+  let at = 0
+  for (let i = 1; i < segments && at !== -1; i++) at = path.indexOf('/', at + 1)
+  return at === -1 ? '' : path.slice(at + 1)
+}
+
 /** Finds the earlier route that leaves a later one nothing to match; null when it has something of its own. */
 export function hiddenBy<T extends Match>(route: T, earlier: readonly T[]): T | null {
   const takes = methodsOf(route.method)
