@@ -60,6 +60,10 @@ export class Wheel {
     if (alarm.before !== null) alarm.before.after = alarm.after
     else this.#slots[alarm.at % slots] = alarm.after
     if (alarm.after !== null) alarm.after.before = alarm.before
+    // An alarm that has grown old would keep its younger neighbours, and all that they lead to, from being collected
+    // with the young: a chain of dead ones that grows until the next full collection.
+    alarm.before = alarm.after = null
+    alarm.ring = silent
     alarm.at = -1
     this.#count--
   }
@@ -81,8 +85,9 @@ export class Wheel {
     // An alarm may clear another of the same slot, hence the second look.
     for (const alarm of due) {
       if (alarm.at === -1) continue
+      const { ring } = alarm
       this.clear(alarm)
-      alarm.ring()
+      ring()
     }
   }
 
@@ -105,3 +110,5 @@ export class Wheel {
     setImmediate(() => this.advance())
   }
 }
+
+function silent(): void {}

@@ -155,7 +155,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
-    if (this.#settled) return
+    // A piece of nothing is what undici's parser makes of being resumed.
+    if (this.#settled || chunk.length === 0) return
     if (this.#call.sink !== undefined) {
       if (!this.#call.sink.chunk(chunk)) controller.pause()
       return
