@@ -8,7 +8,11 @@ import type { Wheel } from '../call/wheel.ts'
  */
 export function connector(wheel: Wheel, connectMs: number): buildConnector.connector {
   // HTTP/2 is off: undici would hold back a cold pool behind one probing connection.
-  const open = buildConnector({ timeout: 0, allowH2: false, onread } as buildConnector.BuildOptions) as unknown as Opener
+  const open = buildConnector({
+    timeout: 0,
+    allowH2: false,
+    onread,
+  } as buildConnector.BuildOptions) as unknown as Opener
   return (options, callback) => {
     const socket = open(options, (error, connected) => {
       wheel.clear(alarm)
