@@ -16,6 +16,8 @@ export interface Call {
   readonly decode: 'json' | 'text' | 'raw'
   /** Where the reply's body goes as it arrives; without one it is gathered, whole and bounded. */
   readonly sink?: Sink
+  /** The endpoints that earlier attempts of the call went to, by key; whoever chooses one adds it. */
+  readonly tried?: Set<string>
 }
 
 /** Takes a reply while it arrives, for a forward route. A sink that has begun cannot be begun again. */

@@ -4,6 +4,9 @@ import type { Alarm, Wheel } from './wheel.ts'
 /** Is told, once, why the scope that it watched has ended. */
 export type Watcher = (why: FailureName) => void
 
+// Of a timeout of 2 s, half a second: a budget cut short by a client, or nearly used up by earlier steps, leaves less.
+const fair = 0.25
+
 /**
  * The time within which some work may run: it ends at a deadline or when it is closed, and tells its watchers.
  * A scope made within another ends no later than that one. It stands where AbortSignal would, at a tenth of its cost.
@@ -16,6 +19,7 @@ export class Scope {
   #alarm: Alarm | null = null
   #ended: FailureName | null = null
   readonly #watchers: Watcher[] = []
+  #hurried = false
 
   constructor(wheel: Wheel, deadline: number, parent: Scope | null = null) {
     this.#wheel = wheel
@@ -48,7 +52,17 @@ export class Scope {
 
   /** Makes a scope that ends with this one and after `ms` at the latest. Whoever makes it closes it. */
   within(ms: number): Scope {
-    return new Scope(this.#wheel, Math.min(this.#deadline, this.#wheel.now() + ms), this)
+    const now = this.#wheel.now()
+    const made = new Scope(this.#wheel, Math.min(this.#deadline, now + ms), this)
+    made.#hurried = this.#hurried || (ms < Infinity && this.#deadline - now < ms * fair)
+    return made
+  }
+
+  /**
+   * Whether it was given so much less time than was asked for that running out of it says nothing of what is asked.
+   */
+  get hurried(): boolean {
+    return this.#hurried
   }
 
   /** Has the watcher told when the scope ends; at once if it has. */
@@ -63,6 +77,21 @@ export class Scope {
     if (at === -1) return
     const last = this.#watchers.pop() as Watcher
     if (at < this.#watchers.length) this.#watchers[at] = last
+  }
+
+  /** Settles with true after `ms`, or with false as soon as the scope ends. */
+  pause(ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const ended = (): void => {
+        this.#wheel.clear(alarm)
+        resolve(false)
+      }
+      const alarm = this.#wheel.set(this.#wheel.now() + ms, () => {
+        this.unwatch(ended)
+        resolve(true)
+      })
+      this.watch(ended)
+    })
   }
 
   /** Takes the deadline away from this scope and those around it: the wait for a reply's headers is over. */

@@ -2,17 +2,31 @@
 const memoryMs = 10_000
 // What a failure counts as: an endpoint that fails at once must not look quick and draw all calls to it.
 const failureMs = 1_000
+// How an endpoint starts that is new among others or has been out: at a tenth, as Envoy's slow start does, and for as
+// long as the memory of latencies, so that what is known of it at the end is what it does at full load.
+const startWeight = 0.1
+const startMs = memoryMs
 
 /** The load of one endpoint: what is under way, and how long its calls have lately taken. */
 export class Load {
   #inFlight = 0
   #latencyMs = 0
   #seenAt = 0
+  #startedAt = -Infinity
 
-  /** What one more call would cost here: in-flight × latency (peak EWMA, as in Finagle's balancer). */
+  /** What one more call would cost here: in-flight × latency (peak EWMA, as in Finagle's balancer), by its weight. */
   cost(now: number): number {
     // An endpoint without history counts as quick, so that it is tried.
-    return (this.#inFlight + 1) * (this.#decayed(now) + 1)
+    return ((this.#inFlight + 1) * (this.#decayed(now) + 1)) / this.#weight(now)
+  }
+
+  /** Forgets how long calls took, as that of an endpoint that has failed, and starts slowly beside the others. */
+  start(now: number, others: readonly Load[]): void {
+    // It is taken for one of them (the lower median, since some may have failed just now): if it counted as quick, more
+    // calls than to any other would be on their way to it before its first answer is in.
+    const latencies = others.filter((one) => one !== this).map((one) => one.#decayed(now))
+    this.#latencyMs = latencies.sort((a, b) => a - b)[(latencies.length - 1) >> 1] ?? 0
+    this.#seenAt = this.#startedAt = now
   }
 
   /** How many calls are under way. */
@@ -39,6 +53,15 @@ export class Load {
     this.#learn(now, Math.max(ms, this.#decayed(now)))
   }
 
+  /** Counts a call that has ended and from which nothing is to be learnt. */
+  pass(): void {
+    this.#inFlight--
+  }
+
+  #weight(now: number): number {
+    return Math.min(1, startWeight + ((1 - startWeight) * (now - this.#startedAt)) / startMs)
+  }
+
   // Also of an endpoint that is not called any more: else one failure would keep all calls from it for good.
   #decayed(now: number): number {
     return this.#latencyMs * Math.exp(-(now - this.#seenAt) / memoryMs)
@@ -51,11 +74,33 @@ export class Load {
   }
 }
 
-/** Chooses the less loaded of two endpoints drawn at random (Mitzenmacher 2001); `random` gives [0, 1). */
-export function chooseOfTwo(loads: readonly Load[], now: number, random: () => number): number {
-  if (loads.length === 1) return 0
-  const a = Math.floor(random() * loads.length)
+/** One of those among which there is a choice. */
+export interface Candidate {
+  readonly key: string
+  readonly load: Load
+}
+
+/**
+ * Chooses the less loaded of two endpoints drawn at random (Mitzenmacher 2001); `random` gives [0, 1). Those that were
+ * tried come last: they are drawn from only if there is no other.
+ */
+export function chooseOfTwo<T extends Candidate>(
+  candidates: readonly T[],
+  now: number,
+  random: () => number,
+  tried?: ReadonlySet<string>,
+): T {
+  if (tried === undefined || tried.size === 0) return ofTwo(candidates, now, random)
+  const others = candidates.filter(({ key }) => !tried.has(key))
+  return ofTwo(others.length === 0 ? candidates : others, now, random)
+}
+
+function ofTwo<T extends Candidate>(candidates: readonly T[], now: number, random: () => number): T {
+  const { length } = candidates
+  if (length === 1) return candidates[0] as T
+  const first = Math.floor(random() * length)
+  const a = candidates[first] as T
   // The second is drawn from the others, so that two are always compared.
-  const b = (a + 1 + Math.floor(random() * (loads.length - 1))) % loads.length
-  return (loads[a] as Load).cost(now) <= (loads[b] as Load).cost(now) ? a : b
+  const b = candidates[(first + 1 + Math.floor(random() * (length - 1))) % length] as T
+  return a.load.cost(now) <= b.load.cost(now) ? a : b
 }

@@ -163,3 +163,17 @@ test('in any tree of scopes each ends with the first of its own end, its deadlin
     { numRuns: 500 },
   )
 })
+
+test('a scope is hurried when the one around it leaves less than a quarter of the time asked for', () => {
+  const wheel = new Wheel()
+  const around = new Scope(wheel, wheel.now() + 1_000)
+  expect([around, around.within(3_000), around.within(5_000)].map(({ hurried }) => hurried)).toEqual([
+    false,
+    false,
+    true,
+  ])
+  // What is within a hurried one is hurried itself.
+  expect(around.within(5_000).within(1).hurried).toBe(true)
+  expect(new Scope(wheel, Infinity).within(Infinity).hurried).toBe(false)
+  expect(around.within(Infinity).hurried).toBe(false)
+})
