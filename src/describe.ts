@@ -1,4 +1,5 @@
 import type { Route, StepsRoute } from './config/route.ts'
+import type { Config } from './config/schema.ts'
 import { longestChain } from './plan/graph.ts'
 import type { Plan, Step } from './plan/plan.ts'
 
@@ -39,6 +40,33 @@ export function describePlan({ steps }: Plan, route: StepsRoute): string {
     `at once   ${atOnce.join(', ')}`,
     `longest   ${way}: ${ms(chain.cost)} at the worst${chain.cost > route.budget ? `, cut at ${ms(route.budget)}` : ''}`,
   ].join('\n')
+}
+
+/** Describes how calls to each upstream of a route are protected, a line for each. */
+export function describeUpstreams({ upstreams }: Config, names: readonly string[]): string {
+  const known = [...new Set(names)].flatMap((name) => {
+    const options = upstreams[name]
+    return options === undefined ? [] : [{ name, options }]
+  })
+  const width = Math.max(...known.map(({ name }) => name.length))
+  return ['upstreams', ...known.map(({ name, options }) => `  ${name.padEnd(width)}  ${protection(options)}`)].join(
+    '\n',
+  )
+}
+
+function protection({ endpoints, limit, retry, hedge, breaker }: Config['upstreams'][string]): string {
+  const at = endpoints.length === 1 ? '1 endpoint' : `${endpoints.length} endpoints`
+  return [
+    at,
+    `${limit.max} at once${limit.adaptive ? ' (adaptive)' : ''}`,
+    retry.more === 0 ? 'no retry' : `retry ${retry.more} (${percent(retry.budget)})`,
+    ...(hedge === null ? [] : [`hedge after ${typeof hedge.after === 'number' ? ms(hedge.after) : hedge.after}`]),
+    breaker === null ? 'no breaker' : `breaker ${percent(breaker.failures)} of ${breaker.of}`,
+  ].join('; ')
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 1_000) / 10} %`
 }
 
 function notesOf(step: Step, steps: readonly Step[], route: StepsRoute): string {

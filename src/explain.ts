@@ -5,7 +5,7 @@ import { failures, statusOf } from './call/failure.ts'
 import { randomHex, traceOf } from './call/trace.ts'
 import type { StepsRoute } from './config/route.ts'
 import type { Config } from './config/schema.ts'
-import { describePlan, describeRoute } from './describe.ts'
+import { describePlan, describeRoute, describeUpstreams } from './describe.ts'
 import { compileAll, stacksOf } from './gateway.ts'
 import { type Missing, missingField, missingOf } from './plan/missing.ts'
 import type { Plan } from './plan/plan.ts'
@@ -18,6 +18,7 @@ import { normalPath } from './server/path.ts'
 import { mergeFailure } from './server/respond.ts'
 import { bodyCheck } from './server/schema.ts'
 import { Instruments } from './telemetry/instruments.ts'
+import { Sparing } from './telemetry/log.ts'
 import { seriesOf } from './telemetry/meters.ts'
 import { waterfall } from './waterfall.ts'
 
@@ -48,6 +49,7 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
   if (route === undefined) return fail(whyNoRoute(config, path, asked.method))
   print(describeRoute(route))
   if (route.forward !== undefined) {
+    print(describeUpstreams(config, [route.forward.upstream]))
     if (asked.run) process.stderr.write('oneloop: --run shows nothing of a forward route: it has no steps\n')
     return 0
   }
@@ -56,12 +58,21 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
     config.routes.map(({ name }) => name),
     Object.keys(config.upstreams),
   )
-  const stacks = asked.run ? stacksOf(config, { wheel, instruments: new Instruments(series) }) : null
+  // What happens to upstreams meanwhile shows in the steps that it happens to.
+  const log = new Sparing({ write: () => {} }, () => wheel.now())
+  const ground = { wheel, log, utilisation: () => 0, instruments: new Instruments(series) }
+  const stacks = asked.run ? stacksOf(config, ground) : null
   const compiled = await compileAll(config, (name, step) => stacks?.get(name)?.with(step) ?? unreachable)
   const ours = compiled.find((one) => one.route === route) as (typeof compiled)[number]
   const { plan } = ours.compiled as Extract<Compiled, { kind: 'steps' }>
   print(describePlan(plan, route))
-  if (stacks === null) return 0
+  if (stacks === null) {
+    const called = Object.values(route.steps).map(({ call }) => call.upstream)
+    print(describeUpstreams(config, called))
+    return 0
+  }
+  // A wait for a further attempt is nothing that would keep the process running.
+  const alive = setInterval(() => {}, 60_000)
   try {
     const input = inputOf(
       given,
@@ -70,6 +81,7 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
     )
     return wrongBody(route, input) ?? (await make(plan, route, input, wheel))
   } finally {
+    clearInterval(alive)
     await Promise.all([...stacks.values()].map((one) => one.destroy()))
   }
 }

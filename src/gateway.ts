@@ -14,7 +14,7 @@ import { serveForward, serveSteps } from './server/serve.ts'
 import type { Instruments } from './telemetry/instruments.ts'
 import type { Sparing } from './telemetry/log.ts'
 import { callMeter, refusalMeter, requestMeter } from './telemetry/meters.ts'
-import { type Stack, stack } from './upstream/stack.ts'
+import { type Overrides, type Stack, type StackGround, stack } from './upstream/stack.ts'
 
 /** The data plane: an app that serves all routes, and an end to all that it holds open. */
 export interface Gateway {
@@ -30,6 +30,8 @@ export interface Ground {
   readonly wheel: Wheel
   readonly instruments: Instruments
   readonly log: Sparing
+  /** The share of time that the loop is busy, from 0 to 1. */
+  readonly utilisation: () => number
 }
 
 /** One thing that hinders a config that is sound in itself from being put to use, and where in it. */
@@ -62,6 +64,7 @@ export async function gateway(config: Config, ground: Ground): Promise<Gateway> 
       ...ground,
       route: route.name,
       budgetMs: route.budget,
+      deadline: config.listen.deadline,
       meter: requestMeter(ground.instruments, route.name),
     }
     const serve =
@@ -81,9 +84,10 @@ export async function gateway(config: Config, ground: Ground): Promise<Gateway> 
 }
 
 /** Makes the stack of each upstream. */
-export function stacksOf(config: Config, { wheel, instruments }: Omit<Ground, 'log'>): Map<string, Stack> {
+export function stacksOf(config: Config, { wheel, instruments, log, utilisation }: Ground): Map<string, Stack> {
   const made = Object.entries(config.upstreams).map(([name, options]): [string, Stack] => {
-    return [name, stack(options, wheel, callMeter(instruments, name))]
+    const tell: StackGround['tell'] = (message, fields) => log.write(message, message, { upstream: name, ...fields })
+    return [name, stack(options, { wheel, meter: callMeter(instruments, name), utilisation, tell })]
   })
   return new Map(made)
 }
@@ -91,7 +95,7 @@ export function stacksOf(config: Config, { wheel, instruments }: Omit<Ground, 'l
 /** Compiles all routes of a sound config. Throws a BuildFault when transforms cannot be had, which tells all of them. */
 export async function compileAll(
   config: Config,
-  upstream: (name: string, step: { readonly timeout?: number | undefined }) => Upstream | undefined,
+  upstream: (name: string, step: Overrides) => Upstream | undefined,
 ): Promise<{ route: Route; compiled: Compiled }[]> {
   const compiling = config.routes.map(async (route, i) => {
     const transform = route.forward === undefined ? await transformOf(route, i) : undefined

@@ -7,6 +7,7 @@ import { type Listening, listen } from './server/listen.ts'
 import { Instruments } from './telemetry/instruments.ts'
 import { type Batch, LogQueue, Sparing } from './telemetry/log.ts'
 import { seriesOf } from './telemetry/meters.ts'
+import { Utilisation } from './telemetry/utilisation.ts'
 
 /** What a data loop is started with. */
 export interface LoopData {
@@ -34,15 +35,21 @@ const port = parentPort
 if (port === null) throw new Error('loop.ts is the thread of a data loop: it is started by the supervisor')
 const tell = (message: FromLoop): void => port.postMessage(message)
 
+// Long enough not to take one slow request for a busy loop.
+const lookMs = 200
+
 const { config, buffer, port: tcpPort, shared } = workerData as LoopData
 const routes = config.routes.map(({ name }) => name)
 const instruments = new Instruments(seriesOf(routes, Object.keys(config.upstreams)), buffer)
 const wheel = new Wheel()
+const utilisation = new Utilisation()
+setInterval(() => utilisation.look(), lookMs).unref()
 const log = new LogQueue((batch) => tell({ type: 'log', batch }))
 let cutting = false
 
 try {
-  const made = await gateway(config, { wheel, instruments, log: new Sparing(log, () => wheel.now()) })
+  const sparing = new Sparing(log, () => wheel.now())
+  const made = await gateway(config, { wheel, instruments, log: sparing, utilisation: () => utilisation.last })
   const { host, limits } = config.listen
   const listening = await listen(made.fetch, { host, port: tcpPort, limits, shared, refused: made.refused })
   port.on('message', (message: ToLoop) => void obey(message, listening, () => made.destroy()))

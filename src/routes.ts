@@ -16,7 +16,7 @@ import { paramsOf } from './server/match.ts'
 /** A route's upstreams and functions: everything that compiling it does not know itself. */
 export interface Parts {
   readonly config: Config
-  upstream(name: string, step: { readonly timeout?: number | undefined }): Upstream | undefined
+  upstream(name: string, step: Pick<StepSpec, 'timeout' | 'retry' | 'hedge'>): Upstream | undefined
   /** All upstream names that were written, also those whose description is faulty. */
   readonly upstreams: readonly string[]
   /** All step names that were written for the route, also those whose description is faulty. */

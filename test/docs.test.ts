@@ -1,9 +1,11 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { failures } from '../src/call/failure.ts'
 import { format } from '../src/config/fault.ts'
 import { parse } from '../src/config/load.ts'
 import { meaning } from '../src/meaning.ts'
+import { seriesOf } from '../src/telemetry/meters.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -40,4 +42,13 @@ test('every whole config in docs/ loads, but for what it says of things that are
   const blocks = globSync('docs/**/*.md', { cwd: root }).flatMap(configsOf)
   const faults = blocks.flatMap((block) => faultsOf(block).map((fault) => `${block.at}: ${fault}`))
   expect(faults.filter((fault) => !fault.includes(': not yet supported: '))).toEqual([])
+})
+
+test('docs/operating.md has a row for each failure, with its status, and for each number', () => {
+  const text = readFileSync(join(root, 'docs/operating.md'), 'utf8')
+  const rows = [...text.matchAll(/^\| `([\w.]+)` +\| ([^|]*?) +\|/gm)].map(([, name, second]) => [name, second])
+  const told = new Map(rows as [string, string][])
+  for (const [name, { status }] of Object.entries(failures)) expect(told.get(name)).toMatch(String(status))
+  const names = new Set(seriesOf(['r'], ['u']).map(({ name }) => name))
+  expect([...told.keys()].toSorted()).toEqual([...Object.keys(failures), ...names].toSorted())
 })

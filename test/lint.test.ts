@@ -37,7 +37,7 @@ interface Case {
   readonly says: string | null
 }
 
-const layers = ['balance', 'cache', 'limit', 'measure', 'pool', 'redirect', 'timeout', 'a-layer-to-come']
+const layers = ['balance', 'breaker', 'cache', 'limit', 'pool', 'retry', 'timeout', 'a-layer-to-come']
 const parts = ['classify', 'connect', 'decode', 'json', 'lender']
 const places = [
   ...rooms.map((room) => `src/${room}/some.ts`),
@@ -45,6 +45,7 @@ const places = [
   'src/upstream/pool.ts',
   'src/upstream/connect.ts',
   'src/upstream/stack.ts',
+  'src/upstream/wires.ts',
 ]
 
 const cases: Case[] = [
@@ -72,7 +73,7 @@ const cases: Case[] = [
     })),
   ),
   // Files that have a list of patterns of their own keep the rules of their room.
-  ...['pool', 'connect', 'stack'].flatMap((name) => [
+  ...['pool', 'connect', 'stack', 'wires'].flatMap((name) => [
     { file: `src/upstream/${name}.ts`, code: `export * from '../plan/run.ts'`, says: 'upstream/ imports only' },
     { file: `src/upstream/${name}.ts`, code: `export * from '../call/call.ts'`, says: null },
   ]),
@@ -88,7 +89,11 @@ const cases: Case[] = [
       .filter((part) => part !== name)
       .map((part) => ({ file: `src/upstream/${name}.ts`, code: `export * from './${part}.ts'`, says: null })),
   ]),
-  ...layers.map((layer) => ({ file: 'src/upstream/stack.ts', code: `export * from './${layer}.ts'`, says: null })),
+  ...['stack', 'wires'].flatMap((name) =>
+    layers
+      .filter((layer) => layer !== name)
+      .map((layer) => ({ file: `src/upstream/${name}.ts`, code: `export * from './${layer}.ts'`, says: null })),
+  ),
   ...rooms.map((room) => ({ file: 'src/main.ts', code: `export * from './${room}/there.ts'`, says: null })),
   { file: 'src/main.ts', code: `export * from '../loadtest/demo.ts'`, says: 'what runs is all in src/' },
 

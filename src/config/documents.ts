@@ -4,14 +4,25 @@ import type { Read } from './disk.ts'
 import type { Document, Hook } from './route.ts'
 import { matches, rewrite, type Node, type Scalar } from './tree.ts'
 
-/** Opens the files that routes name, each relative to the config file that names it. */
+const PEM = ['upstreams.*.tls', 'defaults.tls'].flatMap((tls) => ['ca', 'cert', 'key'].map((key) => `${tls}.${key}`))
+
+/** Opens the files that routes and upstreams name, each relative to the config file that names it. */
 export function openDocuments(tree: Node, read: Read): Node {
   return rewrite(tree, (node, path) => {
     if (node.kind === 'scalar' && node.faults !== undefined) return node
     if (matches('routes.*.schema', path)) return openSchema(node, read)
     if (matches('routes.*.transform', path)) return openHook(node, read)
+    if (PEM.some((pattern) => matches(pattern, path))) return openText(node, read)
     return undefined
   })
+}
+
+function openText(node: Node, read: Read): Scalar {
+  const path = textOf(node)
+  if (path === undefined) return refuse(node, 'expected a file such as ./ca.pem')
+  const found = read(resolve(dirname(node.at.file), path))
+  if ('why' in found) return refuse(node, `"${path}" cannot be read: ${found.why}`)
+  return { kind: 'scalar', at: node.at, value: found.text }
 }
 
 function openSchema(node: Node, read: Read): Scalar {

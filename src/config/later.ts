@@ -1,19 +1,9 @@
 import type { Finding } from './fault.ts'
 import { select, type Node } from './tree.ts'
 
-const upstream = [
-  'cache',
-  'retry',
-  'hedge',
-  'breaker',
-  'health',
-  'tls',
-  'resolve',
-  'limit=adaptive',
-  'endpoints.*=srv:',
-]
+const upstream = ['cache']
 const route = ['cache', 'auth', 'rate', 'priority', 'cors']
-const step = ['cache', 'retry', 'hedge']
+const step = ['cache']
 
 /**
  * What the schema knows and the gateway cannot do yet; a line goes when the work that owns it is done.

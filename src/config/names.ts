@@ -68,3 +68,8 @@ export const headers = z.record(settable, headerValue).transform((written, conte
   }
   return lower
 })
+
+/** The header field that tells how much time is left, in lower case; null: none. */
+export const deadline = z.union([z.enum(['off']).transform(() => null), settable.toLowerCase()], {
+  error: 'expected the name of a header such as grpc-timeout, or off',
+})

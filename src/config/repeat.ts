@@ -50,11 +50,12 @@ const after = z.union(
   },
 )
 
-/** When a second attempt races the first: `p95`, a duration, or the details. */
+/** When a second attempt races the first: `p95`, a duration, `off`, or the details. */
 export const hedge = z.union(
   [
+    z.enum(['off']).transform(() => null),
     after.transform((moment) => ({ after: moment })),
     z.strictObject({ after: after.describe('A percentile of the upstream’s own latency, or a duration.') }),
   ],
-  { error: 'expected a percentile such as p95, a duration such as 250ms, or a map with after' },
+  { error: 'expected a percentile such as p95, a duration such as 250ms, off, or a map with after' },
 )

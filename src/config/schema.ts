@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 
 import { z } from 'zod'
 
-import { name } from './names.ts'
+import { deadline, name } from './names.ts'
 import { route } from './route.ts'
 import { complete, defaults, upstream } from './upstream.ts'
 import { duration, share, size, whole } from './units.ts'
@@ -34,6 +34,9 @@ const listen = z.strictObject({
     })
     .describe('Bounds of every request.')
     .prefault({}),
+  deadline: deadline
+    .describe('The header field in which a client says how long it waits, as grpc-timeout does; it shortens budgets.')
+    .prefault('grpc-timeout'),
   trustedProxies: z
     .array(peer)
     .describe('Addresses and ranges whose Forwarded and X-Forwarded headers are believed.')

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 
 import { cache, hedge, retry } from './repeat.ts'
-import { headers } from './names.ts'
+import { deadline, headers } from './names.ts'
+import { tls } from './tls.ts'
 import { duration, flag, positive, share, size, whole } from './units.ts'
 
 /** Calls to one upstream that may be under way at once. */
@@ -39,6 +40,10 @@ function wrongUrl(url: URL, written: string): string | undefined {
   if (!['http:', 'https:', 'srv:'].includes(url.protocol)) return 'expected a URL of http or https'
   if (url.host === '') return URL_EXPECTED
   // A lone `?` or `#` leaves `search` and `hash` empty, so the text itself is asked.
+  if (url.protocol === 'srv:' && url.port !== '') return 'a service has no port: its records tell the ports'
+  if (url.protocol === 'srv:' && !/^_[^.]+\._tcp\../.test(url.host)) {
+    return 'expected a service such as srv://_http._tcp.users.example.com'
+  }
   if (written.includes('?')) return 'an endpoint has no query: write it in the path of the call'
   if (written.includes('#')) return 'an endpoint has no fragment'
   if (url.username !== '' || url.password !== '') {
@@ -52,6 +57,7 @@ const limit = z.union(
     whole(1).transform((max) => ({ max })),
     z.enum(['adaptive']).transform(() => ({ adaptive: true })),
     z.strictObject({
+      adaptive: flag.describe('Whether the limit is learned from latencies, max being the most.').exactOptional(),
       max: whole(1).describe('Most calls at once; default: connections × endpoints.').exactOptional(),
       queue: whole(0).describe('Most calls that wait for a permit; default: 10 × max.').exactOptional(),
       wait: duration
@@ -61,26 +67,41 @@ const limit = z.union(
         .exactOptional(),
     }),
   ],
-  { error: 'expected a number of calls, adaptive, or a map with max, queue, wait' },
+  { error: 'expected a number of calls, adaptive, or a map with adaptive, max, queue, wait' },
 )
 
-const breaker = z.strictObject({
-  failures: share.describe('The share of calls whose failure opens the breaker.').prefault('50%'),
+const off = z.enum(['off']).transform(() => null)
+
+const some = share.refine((fraction) => fraction > 0, { error: 'expected more than 0%' })
+
+const breakerDetail = z.strictObject({
+  failures: some.describe('The share of calls whose failure opens the breaker.').prefault('50%'),
   of: whole(1).describe('Fewest calls that can open it.').prefault(20),
   within: positive.describe('The time over which calls are counted.').prefault('10s'),
-  open: positive.describe('How long it stays open before a probe is let through.').prefault('5s'),
+  open: positive
+    .describe('How long it stays open before a probe is let through; doubled while it relapses, up to 1m.')
+    .prefault('5s'),
+  slow: z
+    .strictObject({
+      over: positive.describe('A call that takes longer is slow.'),
+      share: some.describe('The share of slow calls that opens the breaker.').prefault('50%'),
+    })
+    .describe('Opens it for slow calls as well.')
+    .exactOptional(),
+})
+
+const breaker = z.union([off, breakerDetail], { error: 'expected off, or a map with failures, of, within, open, slow' })
+
+const ejectionDetail = z.strictObject({
+  failures: whole(1).describe('Failures in a row that eject an endpoint.').prefault(5),
+  for: positive
+    .describe('How long it is left out, times the number of its ejections, up to ten times.')
+    .prefault('30s'),
 })
 
 const health = z.strictObject({
   path: z.string().startsWith('/', { error: 'expected a path such as /healthz' }).describe('What is asked for.'),
   every: positive.describe('How often each endpoint is asked.').prefault('5s'),
-})
-
-const tls = z.strictObject({
-  ca: z.string().describe('A file of certificates to trust, in place of Node’s own.').exactOptional(),
-  cert: z.string().describe('A file with the certificate that the gateway shows.').exactOptional(),
-  key: z.string().describe('A file with the key of that certificate.').exactOptional(),
-  serverName: z.string().describe('The name that the upstream’s certificate must have.').exactOptional(),
 })
 
 const settings = {
@@ -89,9 +110,9 @@ const settings = {
   connections: whole(1).describe('Most connections to one endpoint.').prefault(128),
   limit: limit
     .describe(
-      'Most calls under way at once: a number, or { max, queue, wait }, or adaptive. Default: as many as there are connections; 10 times as many may wait.',
+      'Most calls under way at once: adaptive (learned from latencies, at most as many as there are connections), a number, or { adaptive, max, queue, wait }. 10 times as many may wait.',
     )
-    .exactOptional(),
+    .prefault('adaptive'),
   headers: headers
     .describe('Headers sent with every call. Those of `defaults` are sent as well, unless named again.')
     .prefault({}),
@@ -99,13 +120,24 @@ const settings = {
   maxHeaders: size.describe('The largest block of headers of a reply.').prefault('16KiB'),
   redirects: whole(0, 3).describe('How many redirects are followed, within the same origin.').prefault(0),
   trusted: flag.describe('Whether JSON that is spliced into a response is taken without a check.').prefault(false),
-  retry: retry.describe('Further attempts: how many, or { more, budget }.').exactOptional(),
-  hedge: hedge.describe('When a second attempt races the first: a duration or p95.').exactOptional(),
-  breaker: breaker.describe('When calls are refused at once because most of them fail.').exactOptional(),
+  retry: retry.describe('Further attempts: how many, or { more, budget }.').prefault({}),
+  hedge: hedge
+    .describe('When a second attempt races the first: a duration, p95, or off, which it is unless written.')
+    .prefault('off'),
+  breaker: breaker
+    .describe('When calls are refused at once because most of them fail: off, or a map for detail.')
+    .prefault({}),
+  ejection: z
+    .union([off, ejectionDetail], { error: 'expected off, or a map with failures, for' })
+    .describe('When an endpoint that fails is left out for a while: off, or a map for detail.')
+    .prefault({}),
   health: health.describe('Active checks of each endpoint.').exactOptional(),
   cache: cache.describe('How long replies are kept: a duration, http, or a map for detail.').exactOptional(),
   tls: tls.describe('How the upstream’s certificate is judged, and the gateway’s own.').exactOptional(),
-  resolve: positive.describe('How often the upstream’s name is resolved anew.').exactOptional(),
+  resolve: positive.describe('How often the upstream’s name is resolved anew.').prefault('5s'),
+  deadline: deadline
+    .describe('The header field that tells the upstream how much time is left, written as grpc-timeout is; or off.')
+    .prefault('grpc-timeout'),
 }
 
 /** What all upstreams share unless they say otherwise: holds the value of every key that nobody wrote. */
@@ -127,7 +159,7 @@ export function complete(own: z.output<typeof upstream>, shared: z.output<typeof
   return { ...merged, limit: limited(merged.limit, most) }
 }
 
-function limited(written: z.output<typeof limit> | undefined, most: number): Limit {
+function limited(written: z.output<typeof limit>, most: number): Limit {
   const filled = { adaptive: false, max: most, ...written }
   return { queue: 10 * filled.max, ...filled }
 }

@@ -19,6 +19,8 @@ export interface StepSpec {
   readonly limit: number
   readonly max: number
   readonly timeout?: number | undefined
+  readonly retry?: { readonly more: number; readonly budget: number } | undefined
+  readonly hedge?: { readonly after: number | string } | null | undefined
   /** Statuses that count as a reply. */
   readonly accept: readonly number[]
   readonly decode: 'json' | 'text'
@@ -153,9 +155,9 @@ class Compiler {
   /** Steps can share a call if they agree in all but the call itself, and only if making it is safe. */
   #sharings(): (number | null)[] {
     const keyOf = (spec: StepSpec): string | null => {
-      const { call, timeout, accept, decode } = spec
+      const { call, timeout, retry, hedge, accept, decode } = spec
       if (!['GET', 'HEAD', 'OPTIONS'].includes(call.method) || call.body !== undefined) return null
-      return JSON.stringify([call.upstream, call.method, timeout, accept, decode])
+      return JSON.stringify([call.upstream, call.method, timeout, retry, hedge, accept, decode])
     }
     const keys = this.#entries.map(([, step]) => keyOf(step))
     const targets = this.#entries.map(([, { call }]) => JSON.stringify([call.path, call.query, call.headers]))

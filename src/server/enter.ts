@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { timeoutOf } from '../call/deadline.ts'
 import { type Failure, failures, statusOf } from '../call/failure.ts'
 import { Scope } from '../call/scope.ts'
 import { type Trace, randomHex, traceOf } from '../call/trace.ts'
@@ -11,6 +12,8 @@ import { methodOf } from './method.ts'
 export interface Entrance {
   readonly route: string
   readonly budgetMs: number
+  /** The field in which a client says how long it waits. */
+  readonly deadline: string | null
   readonly wheel: Wheel
   readonly meter: RequestMeter
   readonly log: Sparing
@@ -20,6 +23,8 @@ export interface Entrance {
 export interface Exchange {
   readonly id: string
   readonly trace: Trace
+  /** The time that the route allows for it, or what of that the client waits. */
+  readonly budgetMs: number
   scope: Scope
   /** What the request came to, once that is known. */
   result: RequestResult | null
@@ -42,22 +47,25 @@ function givenId(incoming: IncomingMessage): string | null {
 }
 
 /**
- * Opens the scope of a request: it ends after the budget, or when the client leaves. When the response is over the
- * request is counted once and the scope closed, so that nothing outlives it.
+ * Opens the scope of a request: it ends after the budget, or when the client leaves. With a body that is still to
+ * come the budget is left to begin when it is in. When the response is over the request is counted once and the scope
+ * closed, so that nothing outlives it.
  */
 export function enter(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   entrance: Entrance,
-  budgetMs = entrance.budgetMs,
+  comes: boolean = false,
 ): Exchange {
   const { wheel, meter } = entrance
+  const budgetMs = budgetOf(incoming, entrance)
   const trace = traceOf(incoming.headers['traceparent'] as string | undefined)
   const exchange: Exchange = {
     // A request that comes without an id is known by that of its trace: one word to search for.
     id: givenId(incoming) ?? trace.traceId,
     trace,
-    scope: new Scope(wheel, wheel.now() + budgetMs),
+    budgetMs,
+    scope: new Scope(wheel, comes ? Infinity : wheel.now() + budgetMs),
     result: null,
     broken: false,
     notes: {},
@@ -74,12 +82,20 @@ export function enter(
   return exchange
 }
 
+// A client can only shorten its own time, so it needs no trust.
+function budgetOf({ headers }: IncomingMessage, { budgetMs, deadline }: Entrance): number {
+  const field = deadline === null ? undefined : headers[deadline]
+  const waitsMs = typeof field === 'string' ? timeoutOf(field) : null
+  return waitsMs === null ? budgetMs : Math.min(budgetMs, waitsMs)
+}
+
 /** Notes which failure decided a request, and where. */
 export function decide(exchange: Exchange, step: string, failure: Failure): void {
   const status = statusOf(failure)
   // A request that names no existing thing is the client's matter, not a failure of ours or of an upstream.
   exchange.result = status < 500 && failure.error !== 'cancelled' ? 'client_error' : failure.error
-  Object.assign(exchange.notes, { step, status, detail: failure.detail, receivedStatus: failure.reply?.status })
+  const { detail, reply, resent } = failure
+  Object.assign(exchange.notes, { step, status, detail, receivedStatus: reply?.status, resent })
 }
 
 function tell({ route, log }: Entrance, exchange: Exchange, incoming: IncomingMessage, reason: string): void {

@@ -40,10 +40,10 @@ export function proxyErrorOf({ status }: Refusal): string {
 export function failureProblem(decisive: Missing, others: readonly Missing[], requestId: string): Problem {
   const { failure } = decisive
   const status = statusOf(failure)
-  const retryAfter = failure.reply?.headers['retry-after']
+  const retryAfter = retryAfterOf(failure)
   const headers = {
     'proxy-status': `oneloop;${causeOf(failure)}`,
-    ...(typeof retryAfter === 'string' && (status === 429 || status === 503) ? { 'retry-after': retryAfter } : {}),
+    ...(retryAfter !== null && (status === 429 || status === 503) ? { 'retry-after': retryAfter } : {}),
   }
   const errors = [decisive, ...others.filter(({ step }) => step !== decisive.step)].map(({ step, failure: one }) => ({
     step,
@@ -52,6 +52,12 @@ export function failureProblem(decisive: Missing, others: readonly Missing[], re
     ...(one.ref !== undefined && { reference: one.ref }),
   }))
   return problem(status, requestId, { detail: detailOf(decisive), error: failure.error, errors }, headers)
+}
+
+function retryAfterOf({ reply, retryAfterMs }: Failure): string | null {
+  if (retryAfterMs !== undefined) return String(Math.ceil(retryAfterMs / 1_000))
+  const field = reply?.headers['retry-after']
+  return typeof field === 'string' ? field : null
 }
 
 function causeOf(failure: Failure): string {

@@ -47,7 +47,7 @@ export function serveSteps(
     const { incoming, outgoing } = peer
     const comes = hasBody(incoming)
     // The budget begins when the body is in: how long a client takes to send it is bounded by itself.
-    const exchange = enter(incoming, outgoing, entrance, comes ? Infinity : entrance.budgetMs)
+    const exchange = enter(incoming, outgoing, entrance, comes)
     // Every turn through a promise is the loop's time: a request without a body takes one, and one to respond.
     return guarded(exchange, () => (comes ? withBody(peer, param, exchange) : serve(peer, param, exchange, null)))
   }
@@ -57,7 +57,7 @@ export function serveSteps(
     const body = await readBody(peer.incoming, peer.outgoing, maxBytes, entrance.wheel)
     if (body === null) return RESPONSE_ALREADY_SENT
     if ('status' in body) return refuse(peer, exchange, body)
-    exchange.scope = exchange.scope.within(entrance.budgetMs)
+    exchange.scope = exchange.scope.within(exchange.budgetMs)
     return serve(peer, param, exchange, body)
   }
 }

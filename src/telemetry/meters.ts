@@ -1,14 +1,21 @@
 import { type FailureName, failures } from '../call/failure.ts'
-import type { Instruments, Series } from './instruments.ts'
+import type { Instruments, Series, Slot } from './instruments.ts'
 
 const names = Object.keys(failures) as FailureName[]
 const calls = 'oneloop.calls'
 const activeCalls = 'oneloop.calls.active'
 const broken = 'oneloop.connections.broken'
+const retries = 'oneloop.retries'
+const hedges = 'oneloop.hedges'
+const breakerState = 'oneloop.breaker.state'
+const callLimit = 'oneloop.calls.limit'
+const endpointsOut = 'oneloop.endpoints.out'
 const requests = 'oneloop.requests'
 const activeRequests = 'http.server.active_requests'
 const missing = 'oneloop.missing'
 const refusals = 'oneloop.refusals'
+
+const gauges: ReadonlySet<string> = new Set([activeCalls, activeRequests, breakerState, callLimit, endpointsOut])
 
 // The statuses with which a request is answered before any route has it.
 const refusedWith = [400, 404, 405, 408, 414, 417, 431, 501, 505]
@@ -22,7 +29,21 @@ export interface CallMeter {
   end(error: FailureName | null): void
   /** Counts a connection that the peer spoiled. */
   broken(): void
+  /** Counts a further attempt after one that failed. */
+  retried(): void
+  /** Counts a second attempt that raced the first. */
+  hedged(): void
+  /** Shows the breaker's state. */
+  breaker(state: BreakerState): void
+  /** Shows how many calls may be under way at once. */
+  limit(calls: number): void
+  /** Shows how many endpoints are left out. */
+  out(endpoints: number): void
 }
+
+/** What a breaker can be in; its gauge shows the place in this list. */
+export const breakerStates = ['closed', 'half_open', 'open'] as const
+export type BreakerState = (typeof breakerStates)[number]
 
 /** Counts the requests of one route. */
 export interface RequestMeter {
@@ -46,7 +67,7 @@ export function seriesOf(routes: readonly string[], upstreams: readonly string[]
       one(calls, { upstream }),
       ...names.map((error) => one(calls, { upstream, 'error.type': error })),
       one(activeCalls, { upstream }),
-      one(broken, { upstream }),
+      ...[broken, retries, hedges, breakerState, callLimit, endpointsOut].map((name) => one(name, { upstream })),
     ]),
     ...routes.flatMap((route) => [
       ...['ok', 'partial', 'client_error', ...names].map((result) => one(requests, { 'http.route': route, result })),
@@ -58,7 +79,7 @@ export function seriesOf(routes: readonly string[], upstreams: readonly string[]
 
 /** Whether a series counts down as well: it is 0 again when its loop has died. */
 export function isGauge(name: string): boolean {
-  return name === activeCalls || name === activeRequests
+  return gauges.has(name)
 }
 
 /** Whether a series counts requests that are being served. */
@@ -78,7 +99,9 @@ export function callMeter(instruments: Instruments, upstream: string): CallMeter
   const answered = instruments.slot(calls, { upstream })
   const failed = byName((error) => instruments.slot(calls, { upstream, 'error.type': error }))
   const active = instruments.slot(activeCalls, { upstream })
-  const spoiled = instruments.slot(broken, { upstream })
+  const slot = (name: string): Slot => instruments.slot(name, { upstream })
+  const [spoiled, retried, hedged] = [slot(broken), slot(retries), slot(hedges)]
+  const [state, limit, out] = [slot(breakerState), slot(callLimit), slot(endpointsOut)]
   return {
     begin: () => active.add(1),
     end(error) {
@@ -87,6 +110,11 @@ export function callMeter(instruments: Instruments, upstream: string): CallMeter
       else failed[error].add(1)
     },
     broken: () => spoiled.add(1),
+    retried: () => retried.add(1),
+    hedged: () => hedged.add(1),
+    breaker: (to) => state.set(breakerStates.indexOf(to)),
+    limit: (calls) => limit.set(calls),
+    out: (endpoints) => out.set(endpoints),
   }
 }
 

@@ -1,20 +1,52 @@
 import type { Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { buildConnector, errors } from 'undici'
 import type { Wheel } from '../call/wheel.ts'
+
+/** How connections to an upstream are secured. The texts are PEM. */
+export interface TlsOptions {
+  /** The authorities that are trusted, in place of Node's own. */
+  readonly ca?: string
+  /** The certificate that is shown to an upstream which asks for one, and its key. */
+  readonly cert?: string
+  readonly key?: string
+  /** The name to ask for and to find in the certificate, in place of the origin's; not an IP address. */
+  readonly serverName?: string
+}
+
+/** What a connection leads to where that is not what its origin says. */
+export interface ConnectorOptions {
+  /** Where to connect to: an IP address. `Host`, and the name in TLS, stay the origin's. */
+  readonly address?: { readonly host: string; readonly port: number }
+  readonly tls?: TlsOptions | undefined
+}
 
 /**
  * Connects a pool's sockets: gives up after `connectMs`, TLS handshake included, on our own clock (undici's is
  * good to half a second), and has each connection be stricter with replies than undici is.
  */
-export function connector(wheel: Wheel, connectMs: number): buildConnector.connector {
-  // HTTP/2 is off: undici would hold back a cold pool behind one probing connection.
+export function connector(
+  wheel: Wheel,
+  connectMs: number,
+  { address, tls }: ConnectorOptions = {},
+): buildConnector.connector {
+  const { serverName, ...pem } = tls ?? {}
   const open = buildConnector({
     timeout: 0,
+    // HTTP/2 is off: undici would hold back a cold pool behind one probing connection.
     allowH2: false,
+    // Said, since Node would else let NODE_TLS_REJECT_UNAUTHORIZED switch it off.
+    rejectUnauthorized: true,
     onread,
+    ...(serverName !== undefined && { servername: serverName }),
+    // Made once: Node would read certificates and key anew for each connection.
+    ...(tls !== undefined && { secureContext: createSecureContext(pem) }),
   } as buildConnector.BuildOptions) as unknown as Opener
-  return (options, callback) => {
-    const socket = open(options, (error, connected) => {
+  // The name left out is that of the call's Host field, which must not decide whose certificate is good; without it
+  // undici takes the origin's.
+  return ({ servername: _, ...options }, callback) => {
+    const where = address === undefined ? {} : { hostname: address.host, port: String(address.port) }
+    const socket = open({ ...options, ...where }, (error, connected) => {
       wheel.clear(alarm)
       if (error !== null) return callback(error, null)
       callback(null, connected as Socket)
@@ -57,7 +89,10 @@ const onread = {
     const parser = this[parserKey]
     if (!parser) return true
     // A copy, since bodies are kept as they lie in what was parsed.
-    parser.execute(Buffer.from(buffer.subarray(0, length)))
+    const bytes = Buffer.from(buffer.subarray(0, length))
+    // TLS passes on all that it has deciphered, though it was told to stop: where undici reads when it resumes.
+    if (parser.paused) this.push(bytes)
+    else parser.execute(bytes)
     // False stops reading until undici, which resumes where it stopped, asks the socket for more.
     return !parser.paused
   },

@@ -29,9 +29,10 @@ export class Lender<T> {
     this.#waiting.delete(use)
   }
 
-  /** Takes a thing back. */
-  giveBack(thing: T): void {
-    this.#free.push(thing)
+  /** Takes a thing back; one that is `spent` is lent again only when there is no other. */
+  giveBack(thing: T, spent = false): void {
+    if (spent) this.#free.unshift(thing)
+    else this.#free.push(thing)
     // Whoever gets it may give it back at once: handed on from within, thousands who wait would exhaust the stack.
     if (this.#handing) return
     this.#handing = true

@@ -5,13 +5,13 @@ import { type Failure, type FailureName, failure } from '../call/failure.ts'
 import type { Scope } from '../call/scope.ts'
 import type { Wheel } from '../call/wheel.ts'
 import { classify, judgeHead } from './classify.ts'
-import { connector } from './connect.ts'
+import { type ConnectorOptions, connector } from './connect.ts'
 import { contentCoding, decode } from './decode.ts'
 import { JsonCheck, isJson } from './json.ts'
 import { Lender } from './lender.ts'
 
 /** What the wire to one endpoint leads to, and what bounds it. */
-export interface PoolOptions {
+export interface PoolOptions extends ConnectorOptions {
   readonly origin: string
   readonly connections: number
   readonly connectMs: number
@@ -39,8 +39,9 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
   // A Client of undici's is one connection. Its Pool looks through all of them for each call, which with a hundred
   // costs as much as a layer each; we know which are free.
   const clients: Client[] = []
+  const connect = connector(wheel, options.connectMs, options)
   const connections = new Lender(options.connections, () => {
-    const client = new Client(options.origin, clientOptions(wheel, options))
+    const client = new Client(options.origin, clientOptions(connect, options))
     clients.push(client)
     // Bytes that nobody asked for, behind a reply or before one: undici has destroyed the connection.
     client.on('disconnect', (_origin, _targets, error) => {
@@ -60,9 +61,9 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
   return { upstream, destroy }
 }
 
-function clientOptions(wheel: Wheel, options: PoolOptions): Client.Options {
+function clientOptions(connect: ReturnType<typeof connector>, options: PoolOptions): Client.Options {
   return {
-    connect: connector(wheel, options.connectMs),
+    connect,
     maxHeaderSize: options.maxHeaderBytes,
     pipelining: 1,
     // Deadlines are ours: undici's clock is coarse, and its body timeout is for idleness only.
@@ -80,7 +81,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly #scope: Scope
   readonly #options: PoolOptions
   readonly #resolve: (outcome: Outcome) => void
-  readonly #watcher = (why: FailureName): void => this.#refuse(failure(why))
+  readonly #watcher = (why: FailureName): void =>
+    this.#refuse(this.#scope.hurried ? { ...failure(why), hurried: true } : failure(why))
   readonly #connections: Lender<Client>
   #client: Client | null = null
   #controller: Dispatcher.DispatchController | null = null
@@ -120,8 +122,8 @@ class Attempt implements Dispatcher.DispatchHandler {
     )
   }
 
-  #giveBack(): void {
-    if (this.#client !== null) this.#connections.giveBack(this.#client)
+  #giveBack(spent: boolean): void {
+    if (this.#client !== null) this.#connections.giveBack(this.#client, spent)
     this.#client = null
   }
 
@@ -168,7 +170,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#giveBack()
+    this.#giveBack(false)
     if (this.#settled) return
     const body = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks, this.#size)
     if (this.#coding === null || this.#size === 0) this.#settle(this.#judge(body))
@@ -176,8 +178,10 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: unknown, error: Error): void {
-    this.#giveBack()
-    this.#settle(classify(error, this.#status !== 0))
+    // Its connection has ended, and others are open.
+    this.#giveBack(true)
+    const why = classify(error, this.#status !== 0)
+    this.#settle(this.#controller === null ? { ...why, unsent: true } : why)
   }
 
   async #undoCoding(coding: string, body: Uint8Array): Promise<void> {

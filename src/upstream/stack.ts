@@ -1,104 +1,158 @@
-import type { Layer, Upstream } from '../call/call.ts'
+import type { Layer, Outcome, Upstream } from '../call/call.ts'
+import { verdictOf } from '../call/failure.ts'
 import type { Wheel } from '../call/wheel.ts'
+import { Breaker, type BreakerOptions } from '../policy/breaker.ts'
+import { Budget } from '../policy/budget.ts'
+import { Gradient } from '../policy/gradient.ts'
+import { Latencies } from '../policy/latency.ts'
 import { Limiter } from '../policy/limiter.ts'
 import type { CallMeter } from '../telemetry/meters.ts'
-import { Load } from '../policy/balance.ts'
-import { balance } from './balance.ts'
+import { breaker } from './breaker.ts'
+import { hedge } from './hedge.ts'
 import { limit } from './limit.ts'
 import { measure } from './measure.ts'
-import { pool } from './pool.ts'
-import { redirect } from './redirect.ts'
+import { retry } from './retry.ts'
 import { timeout } from './timeout.ts'
-
-/** Where an upstream listens: its origin, and the path below which it lives. */
-export interface Endpoint {
-  readonly origin: string
-  readonly path: string
-}
+import { type WiresOptions, wires } from './wires.ts'
 
 /** What the operator says of an upstream, in ms, bytes and counts. */
-export interface UpstreamOptions {
-  readonly endpoints: readonly Endpoint[]
-  readonly timeout: number
-  readonly connect: number
-  readonly connections: number
-  readonly limit: { readonly max: number; readonly queue: number; readonly wait?: number | undefined }
-  readonly maxBody: number
-  readonly maxHeaders: number
-  readonly redirects: number
-  readonly trusted: boolean
+export interface UpstreamOptions extends WiresOptions {
+  readonly limit: {
+    readonly adaptive: boolean
+    readonly max: number
+    readonly queue: number
+    readonly wait?: number | undefined
+  }
+  readonly retry: Retry
+  readonly hedge: Hedge | null
+  readonly breaker: BreakerOptions | null
+}
+
+interface Retry {
+  readonly more: number
+  readonly budget: number
+}
+
+interface Hedge {
+  /** A duration in ms, or a percentile such as `p95`. */
+  readonly after: number | string
 }
 
 /** What a step may say otherwise than its upstream. */
 export interface Overrides {
   readonly timeout?: number | undefined
+  readonly retry?: Retry | undefined
+  readonly hedge?: Hedge | null | undefined
 }
 
-/** An upstream with all its layers, as a function of what a step overrides; all such share wires and permits. */
+/** What the stack of an upstream stands on. */
+export interface StackGround {
+  readonly wheel: Wheel
+  readonly meter: CallMeter
+  /** The share of time that the loop is busy. */
+  readonly utilisation: () => number
+  /** Says what has happened to the upstream: `breaker open`. */
+  readonly tell: (message: string, fields: Readonly<Record<string, unknown>>) => void
+}
+
+/** An upstream with all its layers, as a function of what a step overrides; all such share what they know of it. */
 export interface Stack {
   with(overrides: Overrides): Upstream
-  /** Ends all connections. */
+  /** Ends all connections, and all that follows the upstream. */
   readonly destroy: () => Promise<void>
 }
 
 /** Makes an upstream from its options. The order of the layers is this file's one purpose. */
-export function stack(options: UpstreamOptions, wheel: Wheel, meter: CallMeter): Stack {
-  const now = (): number => wheel.now()
-  const { max, queue, wait } = options.limit
-  const permits = limit(new Limiter({ max, queue, waitMs: wait }), wheel)
-  const loads = options.endpoints.map(() => new Load())
-  const wires = options.endpoints.map((endpoint) => wire(endpoint, options, wheel, meter))
-
-  // With one endpoint there is nothing to choose.
-  const balanced = (endpoints: readonly Upstream[]): Upstream =>
-    endpoints.length === 1 ? (endpoints[0] as Upstream) : balance(loads, endpoints, now, Math.random)
+export function stack(options: UpstreamOptions, ground: StackGround): Stack {
+  const endpoints = wires(options, ground)
+  const budget = new Budget()
+  const permits = permitsOf(options, ground)
+  const breaking = options.breaker === null ? [] : [breakerOf(options.breaker, ground)]
 
   // Outermost first. A layer that the options switch off is not in the list.
   return {
-    with: ({ timeout: ms = options.timeout }) =>
+    with: ({ timeout: ms = options.timeout, retry: again = options.retry, hedge: race = options.hedge }) =>
       layered(
         // Outermost: a share, a refusal and a reply are all one call.
-        measure(meter),
+        measure(ground.meter),
+        // Above breaker and limit: each attempt is judged and counted by them.
+        ...(again.more === 0 && race === null ? [] : [retryOf(again, budget, endpoints.several, ground)]),
+        // Below retry, above breaker, paid from the same budget.
+        ...(race === null ? [] : [hedgeOf(race, again.budget, budget, permits.limiter, ground)]),
+        // Above limit: an open breaker must not hold a permit; above timeout: it must see timeouts.
+        ...breaking,
         // Above timeout: waiting for a permit must not eat the attempt's time; its queue is bounded.
-        permits,
+        permits.layer,
+        // Around the choice of an endpoint, which an attempt makes once: the wait for a name's first address is its time.
+        timeout(ms),
         // What is above speaks of the upstream, what is below of one endpoint.
-        balanced(
-          wires.map(({ upstream }) =>
-            layered(
-              // Next to the wire: what it ends is the socket's work.
-              timeout(ms),
-              upstream,
-            ),
-          ),
-        ),
+        endpoints.upstream,
       ),
-    destroy: async () => {
-      await Promise.all(wires.map((one) => one.destroy()))
-    },
+    destroy: endpoints.destroy,
   }
 }
 
-function wire({ origin, path: base }: Endpoint, options: UpstreamOptions, wheel: Wheel, meter: CallMeter) {
-  const { upstream, destroy } = pool(wheel, {
-    origin,
-    connections: options.connections,
-    connectMs: options.connect,
-    maxBodyBytes: options.maxBody,
-    maxHeaderBytes: options.maxHeaders,
-    trusted: options.trusted,
-    onBroken: () => meter.broken(),
-  })
-  const layers = [
-    // Outside redirect: a redirect names the whole path, which may lie outside the base.
-    ...(base === '' ? [] : [below(base)]),
-    // Within the attempt's timeout: hops are one attempt's work.
-    ...(options.redirects === 0 ? [] : [redirect(origin, options.redirects)]),
-  ]
-  return { upstream: layered(...layers, upstream), destroy }
+function retryOf(
+  { more, budget: share }: Retry,
+  budget: Budget,
+  several: () => boolean,
+  { wheel, meter }: StackGround,
+): Layer {
+  const now = (): number => wheel.now()
+  return retry(budget, { more, share, several, now, random: Math.random, onRetry: () => meter.retried() })
 }
 
-function below(base: string): Layer {
-  return (next) => (call, scope) => next({ ...call, path: base + call.path }, scope)
+// Above this a second attempt would take from others the time that it is to save.
+const busyLoop = 0.9
+
+function hedgeOf(
+  { after }: Hedge,
+  share: number,
+  budget: Budget,
+  limiter: Limiter,
+  { wheel, meter, utilisation }: StackGround,
+): Layer {
+  const latencies = new Latencies()
+  const quantile = typeof after === 'string' ? Number(after.slice(1)) / 100 : null
+  return hedge(wheel, {
+    afterMs: () => (quantile === null ? (after as number) : latencies.at(wheel.now(), quantile)),
+    allowed: () =>
+      utilisation() < busyLoop && limiter.queued === 0 && limiter.busy < limiter.max && budget.take(wheel.now(), share),
+    took: (ms) => latencies.add(wheel.now(), ms),
+    onHedge: () => meter.hedged(),
+  })
+}
+
+function breakerOf(options: BreakerOptions, { wheel, meter, tell }: StackGround): Layer {
+  const policy = new Breaker(options, Math.random)
+  return breaker(
+    policy,
+    () => wheel.now(),
+    (state) => {
+      meter.breaker(state)
+      tell(`breaker ${state}`, {})
+    },
+  )
+}
+
+function permitsOf({ limit: { adaptive, max, queue, wait } }: UpstreamOptions, { wheel, meter }: StackGround) {
+  if (!adaptive) {
+    meter.limit(max)
+    const limiter = new Limiter({ max, queue, waitMs: wait })
+    return { limiter, layer: limit(limiter, wheel) }
+  }
+  const gradient = new Gradient({ max })
+  const limiter = new Limiter({ max: () => gradient.limit, queue, waitMs: wait })
+  meter.limit(gradient.limit)
+  const learn = (now: number, tookMs: number, inFlight: number, outcome: Outcome): void => {
+    const verdict = verdictOf(outcome)
+    const late = !outcome.ok && outcome.error === 'http_response_timeout'
+    // What fails at once, or was our own doing, says nothing of how many calls an upstream bears.
+    if (verdict === 'unknown' || (verdict === 'bad' && !late && (outcome.ok || outcome.reply === undefined))) return
+    gradient.sample(now, tookMs, inFlight, late || verdict === 'overload')
+    meter.limit(gradient.limit)
+  }
+  return { limiter, layer: limit(limiter, wheel, learn) }
 }
 
 function layered(...parts: [...Layer[], Upstream]): Upstream {

@@ -24,6 +24,7 @@ test('what is not written has the value of the table of defaults', () => {
       port: 8080,
       drain: 5000,
       limits: { header: 16_384, headers: 100, url: 8192 },
+      deadline: 'grpc-timeout',
       trustedProxies: [],
     },
     ops: { host: '127.0.0.1', port: 9090, token: '' },
@@ -34,7 +35,13 @@ test('what is not written has the value of the table of defaults', () => {
         timeout: 2000,
         connect: 1000,
         connections: 128,
-        limit: { adaptive: false, max: 128, queue: 1280 },
+        limit: { adaptive: true, max: 128, queue: 1280 },
+        retry: { more: 1, budget: 0.2 },
+        hedge: null,
+        breaker: { failures: 0.5, of: 20, within: 10_000, open: 5_000 },
+        ejection: { failures: 5, for: 30_000 },
+        resolve: 5_000,
+        deadline: 'grpc-timeout',
         headers: {},
         maxBody: 10 * 1024 ** 2,
         maxHeaders: 16_384,
@@ -105,18 +112,22 @@ test.each([
   ['http://x?', 'an endpoint has no query: write it in the path of the call'],
   ['http://x#', 'an endpoint has no fragment'],
   ['http://u@x', 'an endpoint has no user or password: write headers: { authorization: … }'],
-  ['srv://x', 'not yet supported: endpoints srv:'],
+  ['srv://_http._tcp.x:80', 'a service has no port: its records tell the ports'],
+  ['srv://x', 'expected a service such as srv://_http._tcp.users.example.com'],
 ])('%s is no endpoint: %s', (url, message) => {
   const text = upstream('timeout: 1s').replace('"http://a"', JSON.stringify(url))
   expect(faults(text)).toEqual([`3:20: ${message}`])
 })
 
 test.each([
-  ['limit: 16', { max: 16, queue: 160 }],
-  ['limit: { max: 3, queue: 0 }', { max: 3, queue: 0 }],
-  ['connections: 10', { max: 20, queue: 200 }],
+  ['limit: 16', { adaptive: false, max: 16, queue: 160 }],
+  ['limit: { max: 3, queue: 0 }', { adaptive: false, max: 3, queue: 0 }],
+  ['limit: { adaptive: true, max: 3 }', { adaptive: true, max: 3, queue: 30 }],
+  ['limit: { wait: 1s }', { adaptive: false, max: 256, queue: 2560, wait: 1_000 }],
+  ['limit: adaptive', { adaptive: true, max: 256, queue: 2560 }],
+  ['connections: 10', { adaptive: true, max: 20, queue: 200 }],
 ])('%s bounds the calls to an upstream', (keys, limit) => {
-  expect(good(upstream(keys)).upstreams['a']?.limit).toEqual({ adaptive: false, ...limit })
+  expect(good(upstream(keys)).upstreams['a']?.limit).toEqual(limit)
 })
 
 test.each([
@@ -129,11 +140,36 @@ test.each([
   ['connections: 1.5', 'expected a whole number, at least 1'],
   ['redirects: 4', 'expected a whole number from 0 to 3'],
   ['trusted: yes', 'expected true or false'],
-  ['limit: adaptve', 'expected a number of calls, adaptive, or a map with max, queue, wait; did you mean "adaptive"?'],
+  [
+    'limit: adaptve',
+    'expected a number of calls, adaptive, or a map with adaptive, max, queue, wait; did you mean "adaptive"?',
+  ],
   ['limit: 0', 'expected a whole number, at least 1'],
   ['headers: [x]', 'expected a map'],
 ])('of an upstream, %s is a fault: %s', (keys, message) => {
   expect(faults(upstream(keys)).map((line) => line.replace(/^\d+:\d+: /, ''))).toEqual([message])
+})
+
+test.each<[string, string, unknown]>([
+  ['retry: 2', 'retry', { more: 2, budget: 0.2 }],
+  ['retry: { budget: 50% }', 'retry', { more: 1, budget: 0.5 }],
+  ['hedge: p95', 'hedge', { after: 'p95' }],
+  ['hedge: { after: 250ms }', 'hedge', { after: 250 }],
+  ['hedge: off', 'hedge', null],
+  ['breaker: off', 'breaker', null],
+  ['breaker: { slow: { over: 1s } }', 'breaker', expect.objectContaining({ slow: { over: 1_000, share: 0.5 } })],
+  ['ejection: off', 'ejection', null],
+  ['ejection: { failures: 3 }', 'ejection', { failures: 3, for: 30_000 }],
+  ['health: { path: /healthz }', 'health', { path: '/healthz', every: 5_000 }],
+  ['deadline: X-Left', 'deadline', 'x-left'],
+  ['deadline: off', 'deadline', null],
+])('of an upstream, %s is read', (keys, key, value) => {
+  expect(good(upstream(keys)).upstreams['a']?.[key as 'retry']).toEqual(value)
+})
+
+test('what an upstream does not say it has from defaults, `off` among it', () => {
+  const shared = good(`defaults: { breaker: off, retry: 3, ejection: off }\n${upstream('timeout: 1s')}`).upstreams['a']
+  expect([shared?.breaker, shared?.retry, shared?.ejection]).toEqual([null, { more: 3, budget: 0.2 }, null])
 })
 
 test('faults inside the long form of a key are told inside it', () => {
@@ -308,20 +344,12 @@ test.each([
 })
 
 test.each([
-  ['upstream', 'retry: 1'],
-  ['upstream', 'hedge: p95'],
-  ['upstream', 'breaker: {}'],
-  ['upstream', 'health: { path: / }'],
   ['upstream', 'cache: 5m'],
-  ['upstream', 'tls: {}'],
-  ['upstream', 'resolve: 5s'],
   ['route', 'cache: http'],
   ['route', 'auth: none'],
   ['route', 'rate: { limit: 100/1m, by: ip }'],
   ['route', 'priority: high'],
   ['route', 'cors: {}'],
-  ['step', 'retry: 1'],
-  ['step', 'hedge: 5ms'],
   ['step', 'cache: { ttl: 5m }'],
 ])('of a %s, %s is refused for now, and its inside is not judged', (where, keys) => {
   const text =
@@ -335,15 +363,12 @@ test.each([
   expect(faults(text.replace(keys, `${keys.split(':')[0]}: { bogus: 1 }`))).toEqual(refused)
 })
 
-test.each([
-  'cache: {}',
-  'telemetry: {}',
-  'listen: { tls: {} }',
-  'defaults: { retry: 1 }',
-  'defaults: { limit: adaptive }',
-])('%s is refused for now', (keys) => {
-  expect(faults(`${keys}${ROUTES}`)).toEqual([expect.stringContaining('not yet supported: ')])
-})
+test.each(['cache: {}', 'telemetry: {}', 'listen: { tls: {} }', 'defaults: { cache: 5m }'])(
+  '%s is refused for now',
+  (keys) => {
+    expect(faults(`${keys}${ROUTES}`)).toEqual([expect.stringContaining('not yet supported: ')])
+  },
+)
 
 test('what does not go together is told also where other keys are wrong', () => {
   expect(faults(route('match: GET, budgett: 1s'))).toEqual([

@@ -4,14 +4,19 @@ import type { Call, Layer, Outcome, Sink, Upstream } from '../../src/call/call.t
 import { type FailureName, failure } from '../../src/call/failure.ts'
 import { Scope } from '../../src/call/scope.ts'
 import { Wheel } from '../../src/call/wheel.ts'
-import { Load } from '../../src/policy/balance.ts'
+import { Breaker } from '../../src/policy/breaker.ts'
+import { Budget } from '../../src/policy/budget.ts'
 import { Limiter } from '../../src/policy/limiter.ts'
 import { Instruments } from '../../src/telemetry/instruments.ts'
 import { callMeter, seriesOf } from '../../src/telemetry/meters.ts'
-import { balance } from '../../src/upstream/balance.ts'
+import { Endpoints } from '../../src/upstream/balance.ts'
+import { breaker } from '../../src/upstream/breaker.ts'
+import { deadline } from '../../src/upstream/deadline.ts'
+import { hedge } from '../../src/upstream/hedge.ts'
 import { limit } from '../../src/upstream/limit.ts'
 import { measure } from '../../src/upstream/measure.ts'
 import { redirect } from '../../src/upstream/redirect.ts'
+import { retry } from '../../src/upstream/retry.ts'
 import { timeout } from '../../src/upstream/timeout.ts'
 
 /** A layer with nothing to do, on a wheel, and what it still holds: alarms, permits, calls that it counts. */
@@ -41,6 +46,21 @@ const layers: Readonly<Record<string, (wheel: Wheel) => Made>> = {
   },
   'balance over one endpoint': (wheel) => balanced(wheel, 1),
   'balance over three endpoints': (wheel) => balanced(wheel, 3),
+  'retry, with a budget that is used up': (wheel) => retried(wheel),
+  hedge: (wheel) => ({ layer: hedge(wheel, { ...hedging, afterMs: () => 60_000 }), held: () => 0 }),
+  'hedge, while nothing is known': (wheel) => ({ layer: hedge(wheel, hedging), held: () => 0 }),
+  breaker(wheel) {
+    const policy = new Breaker({ failures: 1, of: 1_000, within: 10_000, open: 5_000 }, Math.random)
+    return {
+      layer: breaker(
+        policy,
+        () => wheel.now(),
+        () => {},
+      ),
+      held: () => 0,
+    }
+  },
+  'deadline, which there is none of': () => ({ layer: deadline('grpc-timeout'), held: () => 0 }),
   timeout: () => ({ layer: timeout(60_000), held: () => 0 }),
   redirect: () => ({ layer: redirect(origin, 3), held: () => 0 }),
   'all of them'(wheel) {
@@ -53,19 +73,27 @@ const layers: Readonly<Record<string, (wheel: Wheel) => Made>> = {
   },
 }
 
-function balanced(wheel: Wheel, endpoints: number): Made {
-  const loads = Array.from({ length: endpoints }, () => new Load())
+function balanced(wheel: Wheel, count: number): Made {
+  const endpoints = new Endpoints(() => wheel.now(), Math.random, { failures: 5, for: 30_000 })
+  const keys = Array.from({ length: count }, (_, place) => String(place))
   return {
-    layer: (next) =>
-      balance(
-        loads,
-        loads.map(() => next),
-        () => wheel.now(),
-        Math.random,
-      ),
-    held: () => loads.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    layer(next) {
+      endpoints.set(keys, () => ({ upstream: next, destroy: () => Promise.resolve() }))
+      return endpoints.upstream
+    },
+    held: () => endpoints.list().reduce((sum, { inFlight }) => sum + inFlight, 0),
   }
 }
+
+/** A retry layer that has nothing to do, for there is no budget left for it. */
+function retried(wheel: Wheel): Made {
+  const budget = new Budget()
+  for (let i = 0; i < 3; i++) budget.take(wheel.now(), 0)
+  const none = { several: () => false, onRetry: () => {}, random: Math.random }
+  return { layer: retry(budget, { more: 1, share: 0, now: () => wheel.now(), ...none }), held: () => 0 }
+}
+
+const hedging = { afterMs: () => null, allowed: () => true, took: () => {}, onHedge: () => {} }
 
 const call: Call = { method: 'GET', path: '/x', headers: ['a', 'b'], body: null, accept: () => true, decode: 'json' }
 
@@ -312,31 +340,20 @@ test('balance keeps calls from an endpoint that fails, but not from one whose ca
   const callsTo = async (first: FailureName): Promise<number> => {
     let calls = 0
     const endpoint: Upstream = () => Promise.resolve(calls++ === 0 ? failure(first) : good)
+    const destroy = (): Promise<void> => Promise.resolve()
     // Time stands still, and of two that are alike the first that is drawn is chosen.
-    const balanced = balance(
-      [new Load(), new Load()],
-      [endpoint, () => Promise.resolve(good)],
+    const endpoints = new Endpoints(
       () => 0,
       () => 0,
+      null,
     )
-    for (let i = 0; i < 10; i++) await balanced(call, new Scope(new Wheel(), Infinity))
+    const other: Upstream = () => Promise.resolve(good)
+    endpoints.set(['first', 'other'], (key) => ({ upstream: key === 'first' ? endpoint : other, destroy }))
+    for (let i = 0; i < 10; i++) await endpoints.upstream(call, new Scope(new Wheel(), Infinity))
     return calls
   }
   expect(await callsTo('connection_refused')).toBe(1)
   expect(await callsTo('cancelled')).toBe(10)
-})
-
-test('balance counts a status that is not accepted as an answer', async () => {
-  const wheel = new Wheel()
-  const load = new Load()
-  const refused: Outcome = { ok: false, error: 'unaccepted_status' }
-  await balance(
-    [load],
-    [() => Promise.resolve(refused)],
-    () => wheel.now(),
-    () => 0,
-  )(call, new Scope(wheel, Infinity))
-  expect(load.cost(wheel.now())).toBeLessThan(500)
 })
 
 test('measure counts each call once, by what became of it', async () => {

@@ -29,7 +29,8 @@ export async function startSetting(
     if (made !== undefined) socket.write(Buffer.isBuffer(made) ? made : json(made))
   })
   const gateway = await startGateway(
-    `upstreams: { u: { endpoints: ["${origin.url}"], ${upstream} } }\nroutes:\n${routes.trimEnd()}\n`,
+    // A call is made once, whatever becomes of it.
+    `defaults: { retry: 0, breaker: off }\nupstreams: { u: { endpoints: ["${origin.url}"], ${upstream} } }\nroutes:\n${routes.trimEnd()}\n`,
   )
   const setting: Setting = {
     origin,

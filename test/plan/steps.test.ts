@@ -241,6 +241,7 @@ test('what a step sends is what is configured, and nothing of the client’s bes
   const [sent] = setting.origin.requests
   expect(sent?.head.split('\r\n', 1)[0]).toBe('PUT /a/%C3%BC%2B?lang=en%20us&page=1&fix=a%20b HTTP/1.1')
   expect(sent?.headers).toEqual({
+    'grpc-timeout': expect.stringMatching(/^\d+m$/),
     host: new URL(setting.origin.url).host,
     connection: 'keep-alive',
     authorization: 'Bearer {t}',

@@ -60,7 +60,7 @@ describe('check', { concurrent: true }, () => {
 lops: 2
 defaults: { timeout: soon }
 upstreams:
-  shop: { endpoints: ["ftp://shop"], retry: 2 }
+  shop: { endpoints: ["ftp://shop"], cache: 2 }
   users: { endpoints: ["http://\${NOT_SET_AT_ALL}"] }
 routes:
   - match: GET /a
@@ -81,7 +81,7 @@ routes:
       expect.stringContaining('did you mean "loops"'),
       expect.stringContaining('expected a duration'),
       expect.stringContaining('http'),
-      expect.stringContaining('not yet supported: retry'),
+      expect.stringContaining('not yet supported: cache'),
       expect.stringContaining('NOT_SET_AT_ALL is not set'),
       expect.stringContaining('no upstream "shpo"; did you mean "shop"?'),
       expect.stringContaining('one → two → one'),

@@ -7,7 +7,7 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const profile = `upstreams:
   countries: { endpoints: ["http://127.0.0.1:1"], timeout: 800ms }
-  weather: { endpoints: ["http://127.0.0.1:1"], timeout: 300ms }
+  weather: { endpoints: ["http://127.0.0.1:1", "http://127.0.0.1:2"], timeout: 300ms, retry: 0, hedge: 20ms, breaker: off, limit: 8 }
 routes:
   - match: GET /countries/:code
     name: profile
@@ -39,6 +39,9 @@ describe('explain', { concurrent: true }, () => {
       '    neighbours  GET countries /countries/{item}  (800 ms; optional; after country; for each of {country.borders}, 3 at once, at most 100; else [])',
       'at once   country, weather',
       'longest   country → neighbours: 1.6 s at the worst, cut at 1.5 s',
+      'upstreams',
+      '  countries  1 endpoint; 128 at once (adaptive); retry 1 (20 %); breaker 50 % of 20',
+      '  weather    2 endpoints; 8 at once; no retry; hedge after 20 ms; no breaker',
     ])
   })
 

@@ -36,6 +36,7 @@ function config(origin: string, listen: string, ops: string): Record<string, str
     'hooks.js': hooks,
     'gateway.yaml': `listen: ${listen}
 ops: ${ops}
+defaults: { retry: 0, breaker: off }
 upstreams:
   shop: { endpoints: ["${origin}"] }
   busy: { endpoints: ["${origin}"], timeout: 1m, limit: { max: 1, queue: 0 } }

@@ -14,13 +14,18 @@ export interface Claims {
   readonly from?: Date
   readonly to?: Date
   readonly by?: Certified
+  /** With a key that nobody should use. */
+  readonly weak?: true
 }
 
 const day = 86_400_000
 
 /** Makes a certificate (RFC 5280), in DER written by hand: not every machine that runs the tests has an openssl. */
-export function certify({ host, from, to, by }: Claims): Certified {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+export function certify({ host, from, to, by, weak }: Claims): Certified {
+  const { publicKey, privateKey } =
+    weak === undefined
+      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      : generateKeyPairSync('rsa', { modulusLength: 1024 })
   const subject = nameOf(host === undefined ? 'the test authority' : `an origin ${randomBytes(4).toString('hex')}`)
   const issuer = by === undefined ? subject : nameOf('the test authority')
   const tbs = sequence(

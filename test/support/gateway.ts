@@ -41,7 +41,7 @@ export async function startGateway(yaml: string, more = ''): Promise<TestGateway
     { write: (level, message, fields) => void lines.push({ level, message, fields, at: Date.now() }) },
     () => wheel.now(),
   )
-  const made = await gateway(config, { wheel, instruments, log })
+  const made = await gateway(config, { wheel, instruments, log, utilisation: () => 0 })
   const { host, port, limits } = config.listen
   const listening = await listen(made.fetch, { host, port, limits, shared: false, refused: made.refused })
 

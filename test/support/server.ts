@@ -30,7 +30,7 @@ export async function startServer(
   }
   const log = new Sparing({ write }, () => 0)
   const meter = requestMeter(instruments, 'route')
-  const { fetch } = app(routes({ route: 'route', budgetMs: 5_000, wheel, meter, log }), () => {})
+  const { fetch } = app(routes({ route: 'route', budgetMs: 5_000, deadline: null, wheel, meter, log }), () => {})
   const limits = { header: 16_384, headers: 100, url: 8_192 }
   const listening = await listen(fetch, { host: '127.0.0.1', port: 0, limits, shared: false, refused: () => {} })
   return {

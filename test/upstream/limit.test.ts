@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { Instruments } from '../../src/telemetry/instruments.ts'
+import { callMeter, seriesOf } from '../../src/telemetry/meters.ts'
 import { Scope } from '../../src/call/scope.ts'
 import { Wheel } from '../../src/call/wheel.ts'
 import { parse } from '../../src/config/load.ts'
@@ -59,8 +61,9 @@ test('a cold burst of 300 calls in one turn of the loop is served whole, as many
     { file: '/gateway.yaml', env: {} },
   )
   const wheel = new Wheel()
-  const meter = { begin() {}, end() {}, broken() {} }
-  const made = stack(config?.upstreams['o'] as UpstreamOptions, wheel, meter)
+  const meter = callMeter(new Instruments(seriesOf([], ['o'])), 'o')
+  const ground = { wheel, meter, utilisation: () => 0, tell: () => {} }
+  const made = stack(config?.upstreams['o'] as UpstreamOptions, ground)
   const upstream = made.with({})
   const scope = new Scope(wheel, Infinity)
   const call = { method: 'GET', path: '/', headers: [], body: null, accept: () => true, decode: 'json' } as const

@@ -41,7 +41,9 @@ export async function startSetting(script: Script, settings: Settings = {}): Pro
   await using stack = new AsyncDisposableStack()
   const bad = stack.use(await startOrigin(script, settings))
   const good = stack.use(await startJsonOrigin({ '/y': { y: 1 } }))
+  // A call is made once, whatever becomes of it, unless the test says otherwise.
   const gateway = await startGateway(`
+defaults: { retry: 0, breaker: off }
 upstreams:
   bad: { endpoints: ["${url(bad)}"], ${upstream} }
   good: { endpoints: ["${good.url}"] }

@@ -1,0 +1,177 @@
+import type { Call, Layer, Upstream } from '../call/call.ts'
+import { failure } from '../call/failure.ts'
+import type { Scope } from '../call/scope.ts'
+import type { Wheel } from '../call/wheel.ts'
+import type { CallMeter } from '../telemetry/meters.ts'
+import { Endpoints } from './balance.ts'
+import type { TlsOptions } from './connect.ts'
+import { deadline } from './deadline.ts'
+import { type Checked, startChecks } from './health.ts'
+import { type PoolOptions, type Wire, pool } from './pool.ts'
+import { redirect } from './redirect.ts'
+import { type Address, Resolver } from './resolve.ts'
+
+/** Where an upstream listens: its origin, and the path below which it lives. */
+export interface Endpoint {
+  readonly origin: string
+  readonly path: string
+}
+
+/** What an operator says of how an upstream is reached. */
+export interface WiresOptions {
+  readonly endpoints: readonly Endpoint[]
+  readonly timeout: number
+  readonly connect: number
+  readonly connections: number
+  readonly maxBody: number
+  readonly maxHeaders: number
+  readonly redirects: number
+  readonly trusted: boolean
+  /** How often names are resolved anew, in ms. */
+  readonly resolve: number
+  readonly tls?: TlsOptions | undefined
+  /** The field that tells an endpoint the time that is left. */
+  readonly deadline: string | null
+  readonly ejection: { readonly failures: number; readonly for: number } | null
+  readonly health?: { readonly path: string; readonly every: number } | undefined
+}
+
+/** The way to an upstream: whichever of its endpoints is best. */
+export interface Wires {
+  readonly upstream: Upstream
+  /** Whether there is more than one endpoint. */
+  readonly several: () => boolean
+  readonly destroy: () => Promise<void>
+}
+
+interface Ground {
+  readonly wheel: Wheel
+  readonly meter: CallMeter
+  readonly tell: (message: string, fields: Readonly<Record<string, unknown>>) => void
+}
+
+/** Makes the wires to all endpoints of an upstream, and follows their names and their health for as long as it lives. */
+export function wires(options: WiresOptions, { wheel, meter, tell }: Ground): Wires {
+  const made = new Map<string, Wire>()
+  const endpoints = new Endpoints(
+    () => wheel.now(),
+    Math.random,
+    options.ejection,
+    (key, ejected) => {
+      meter.out(endpoints.out)
+      tell(ejected ? 'endpoint ejected' : 'endpoint back', { endpoint: key })
+    },
+  )
+  const resolver = new Resolver({
+    endpoints: options.endpoints,
+    everyMs: options.resolve,
+    timeoutMs: options.connect,
+    wheel,
+    random: Math.random,
+    onChange: (addresses) => follow(addresses),
+    onFailure: (name, error, detail) => tell('name not resolved', { name, error, detail }),
+  })
+  const checked: Checked = {
+    list: () => endpoints.list(),
+    judge(key, healthy) {
+      const before = endpoints.out
+      endpoints.judge(key, healthy)
+      if (endpoints.out === before) return
+      meter.out(endpoints.out)
+      tell(healthy ? 'endpoint healthy' : 'endpoint unhealthy', { endpoint: key })
+    },
+  }
+  const stopChecks = options.health === undefined ? () => {} : checks(options, options.health, wheel, checked, made)
+
+  function follow(addresses: readonly Address[]): void {
+    const byKey = new Map(addresses.map((address) => [address.key, address]))
+    for (const key of made.keys()) if (!byKey.has(key)) made.delete(key)
+    endpoints.set([...byKey.keys()], (key) => {
+      const address = byKey.get(key) as Address
+      const { upstream, destroy } = pool(wheel, poolOptions(address, options, meter))
+      made.set(key, { upstream, destroy })
+      return { upstream: layered(wireLayers(address, options), upstream), destroy }
+    })
+    meter.out(endpoints.out)
+  }
+
+  let resolved = false
+  void resolver.ready.then(() => (resolved = true))
+  const send: Upstream = (call, scope) => {
+    if (endpoints.size > 0) return endpoints.upstream(call, scope)
+    return Promise.resolve({ ...failure(resolver.failed ?? 'dns_error', 'no address is known'), unsent: true })
+  }
+  return {
+    upstream(call, scope) {
+      if (endpoints.size > 0 || resolved) return send(call, scope)
+      // The first address is waited for, within the call's time.
+      return known(resolver, scope).then(() => send(call, scope))
+    },
+    several: () => endpoints.size > 1,
+    destroy: async () => {
+      stopChecks()
+      resolver.stop()
+      await endpoints.destroy()
+    },
+  }
+}
+
+/** Settles when the names are resolved, or the scope ends: the wire then says so. */
+async function known({ ready }: Resolver, scope: Scope): Promise<void> {
+  const ended = Promise.withResolvers<void>()
+  const watcher = (): void => ended.resolve()
+  scope.watch(watcher)
+  await Promise.race([ready, ended.promise])
+  scope.unwatch(watcher)
+}
+
+function poolOptions({ origin, host, port }: Address, options: WiresOptions, meter: CallMeter): PoolOptions {
+  return {
+    origin,
+    address: { host, port },
+    tls: options.tls,
+    connections: options.connections,
+    connectMs: options.connect,
+    maxBodyBytes: options.maxBody,
+    maxHeaderBytes: options.maxHeaders,
+    trusted: options.trusted,
+    onBroken: () => meter.broken(),
+  }
+}
+
+function wireLayers({ origin, path }: Address, options: WiresOptions): Layer[] {
+  return [
+    // What is left is told as late as can be.
+    ...(options.deadline === null ? [] : [deadline(options.deadline)]),
+    // Outside redirect: a redirect names the whole path, which may lie outside the base.
+    ...(path === '' ? [] : [below(path)]),
+    // Within the attempt's timeout: hops are one attempt's work.
+    ...(options.redirects === 0 ? [] : [redirect(origin, options.redirects)]),
+  ]
+}
+
+function below(base: string): Layer {
+  return (next) => (call, scope) => next({ ...call, path: base + call.path }, scope)
+}
+
+function layered(layers: readonly Layer[], upstream: Upstream): Upstream {
+  return layers.reduceRight((next, layer) => layer(next), upstream)
+}
+
+const healthy = (status: number): boolean => status < 400
+
+function checks(
+  { timeout: timeoutMs }: WiresOptions,
+  { path, every: everyMs }: { readonly path: string; readonly every: number },
+  wheel: Wheel,
+  endpoints: Checked,
+  made: ReadonlyMap<string, Wire>,
+): () => void {
+  const headers = ['accept', '*/*', 'user-agent', 'oneloop']
+  const call: Call = { method: 'GET', path, headers, body: null, accept: healthy, decode: 'raw' }
+  const check = async (key: string, scope: Scope): Promise<boolean> => {
+    const outcome = await made.get(key)?.upstream(call, scope)
+    return outcome?.ok === true
+  }
+  return startChecks({ endpoints, everyMs, timeoutMs, check, wheel, random: Math.random })
+}
