@@ -134,6 +134,9 @@ const settings = {
   health: health.describe('Active checks of each endpoint.').exactOptional(),
   cache: cache.describe('How long replies are kept: a duration, http, or a map for detail.').exactOptional(),
   tls: tls.describe('How the upstream’s certificate is judged, and the gateway’s own.').exactOptional(),
+  http2: flag
+    .describe('Whether HTTP/2, and nothing else, is spoken to it: by ALPN over TLS, at once without.')
+    .prefault(false),
   resolve: positive.describe('How often the upstream’s name is resolved anew.').prefault('5s'),
   deadline: deadline
     .describe('The header field that tells the upstream how much time is left, written as grpc-timeout is; or off.')

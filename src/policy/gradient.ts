@@ -29,7 +29,7 @@ const shallowest = 0.85
 // How long a limit at its greatest may go without one: as in BBR (Cardwell et al. 2016), which also has to look below
 // the queue that it may itself have made.
 const untriedMs = 10_000
-// An experiment that was in vain gives back so much of what it took.
+// After an experiment that was in vain there may be so much again of what there was.
 const givenBack = 0.95
 // Growth starts with this share of the limit and quickens: 4 becomes 256 in 4 s, yet the last step is a small one.
 const firstStep = 0.05
@@ -159,12 +159,14 @@ export class Gradient {
     const waited = latency < before.latency + left / 2
     const high = latency > this.#usual + queueing
     if (!waited && (high || !this.#sure)) {
+      // At the bottom of a descent this is sure. A usual that has risen at one stroke is to be tried again.
       this.#sure = !high || !this.#sure
       this.#settle(latency)
       this.#limit = Math.max(this.#limit, before.inFlight * givenBack)
       return false
     }
     if (this.#sure && !high) {
+      // Back at the usual, as expected; unless it is so far below that the usual was a queue itself.
       this.#sure = !waited || latency + doubt * error >= this.#usual
       if (this.#sure) {
         this.#settle(this.#usual + (latency - this.#usual) * afterShrink)

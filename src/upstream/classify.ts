@@ -27,12 +27,15 @@ const byCode: Readonly<Record<string, FailureName>> = {
   HOSTNAME_MISMATCH: 'tls_certificate_error',
   INVALID_CA: 'tls_certificate_error',
   INVALID_PURPOSE: 'tls_certificate_error',
+  // A stream of HTTP/2 that ended before its reply did, or a connection that a peer is about to close.
+  UND_ERR_INFO: 'connection_terminated',
   UND_ERR_HEADERS_OVERFLOW: 'http_response_header_section_size',
   // undici asserts where a peer breaks the protocol: status 099 and an unasked 101 come so.
   ERR_ASSERTION: 'http_protocol_error',
 }
 
 const byPrefix: readonly (readonly [string, FailureName])[] = [
+  ['ERR_HTTP2_', 'http_protocol_error'],
   ['CERT_', 'tls_certificate_error'],
   ['CRL_', 'tls_certificate_error'],
   ['ERR_SSL_', 'tls_protocol_error'],

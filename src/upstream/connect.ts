@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { createSecureContext } from 'node:tls'
+import { type TLSSocket, createSecureContext } from 'node:tls'
 import { buildConnector, errors } from 'undici'
 import type { Wheel } from '../call/wheel.ts'
 
@@ -19,6 +19,8 @@ export interface ConnectorOptions {
   /** Where to connect to: an IP address. `Host`, and the name in TLS, stay the origin's. */
   readonly address?: { readonly host: string; readonly port: number }
   readonly tls?: TlsOptions | undefined
+  /** Speaks HTTP/2, and nothing else: by ALPN over TLS, at once without (RFC 9113 §3.3). */
+  readonly http2?: boolean | undefined
 }
 
 /**
@@ -28,16 +30,18 @@ export interface ConnectorOptions {
 export function connector(
   wheel: Wheel,
   connectMs: number,
-  { address, tls }: ConnectorOptions = {},
+  { address, tls, http2 = false }: ConnectorOptions = {},
 ): buildConnector.connector {
   const { serverName, ...pem } = tls ?? {}
   const open = buildConnector({
     timeout: 0,
-    // HTTP/2 is off: undici would hold back a cold pool behind one probing connection.
-    allowH2: false,
+    // Not unless asked for: undici would hold back a cold pool behind one probing connection.
+    allowH2: http2,
+    preferH2: http2,
+    useH2c: http2,
     // Said, since Node would else let NODE_TLS_REJECT_UNAUTHORIZED switch it off.
     rejectUnauthorized: true,
-    onread,
+    ...(!http2 && { onread }),
     ...(serverName !== undefined && { servername: serverName }),
     // Made once: Node would read certificates and key anew for each connection.
     ...(tls !== undefined && { secureContext: createSecureContext(pem) }),
@@ -49,13 +53,20 @@ export function connector(
     const socket = open({ ...options, ...where }, (error, connected) => {
       wheel.clear(alarm)
       if (error !== null) return callback(error, null)
+      // One call after the other, over what was to carry a hundred at once, would look like a slow upstream.
+      if (http2 && (connected as TLSSocket).alpnProtocol !== 'h2') return callback(noHttp2(socket), null)
       callback(null, connected as Socket)
-      tighten(connected as ParsedSocket)
+      if (!http2) tighten(connected as ParsedSocket)
     })
     const alarm = wheel.set(wheel.now() + connectMs, () => {
       socket.destroy(new errors.ConnectTimeoutError(`no connection within ${connectMs} ms`))
     })
   }
+}
+
+function noHttp2(socket: Socket): Error {
+  socket.destroy()
+  return new errors.HTTPParserError('the endpoint does not speak HTTP/2')
 }
 
 // The types leave out that the socket is returned, which is what lets us end it.

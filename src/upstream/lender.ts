@@ -1,17 +1,19 @@
 /**
- * Lends things of which each serves one at a time: the one used last first, so that the others may fall idle; a new one
- * while there are fewer than `max`; and when all are out, the next that comes back, in the order of asking.
+ * Lends things of which each serves so many at a time: the one used last first, so that the others may fall idle; a new
+ * one while there are fewer than `max`; and when all are out, the next that comes back, in the order of asking.
  */
 export class Lender<T> {
   readonly #make: () => T
   readonly #max: number
+  readonly #each: number
   readonly #free: T[] = []
   readonly #waiting = new Set<(thing: T) => void>()
   #made = 0
   #handing = false
 
-  constructor(max: number, make: () => T) {
+  constructor(max: number, make: () => T, each = 1) {
     this.#max = max
+    this.#each = each
     this.#make = make
   }
 
@@ -21,7 +23,9 @@ export class Lender<T> {
     if (free !== undefined) return use(free)
     if (this.#made >= this.#max) return void this.#waiting.add(use)
     this.#made++
-    use(this.#make())
+    const made = this.#make()
+    for (let i = 1; i < this.#each; i++) this.#free.push(made)
+    use(made)
   }
 
   /** Takes a wish back that may not have been fulfilled yet. */

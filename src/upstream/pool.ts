@@ -33,6 +33,8 @@ export interface Wire {
 // Past these a peer is broken or hostile (behaviour.md).
 const maxFields = 256
 const maxInterim = 32
+// What most servers allow, Node's and nginx' among them; with less the others wait in undici.
+const maxStreams = 100
 
 /** Makes the wire to an endpoint, with connections of its own. */
 export function pool(wheel: Wheel, options: PoolOptions): Wire {
@@ -40,7 +42,7 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
   // costs as much as a layer each; we know which are free.
   const clients: Client[] = []
   const connect = connector(wheel, options.connectMs, options)
-  const connections = new Lender(options.connections, () => {
+  const make = (): Client => {
     const client = new Client(options.origin, clientOptions(connect, options))
     clients.push(client)
     // Bytes that nobody asked for, behind a reply or before one: undici has destroyed the connection.
@@ -48,7 +50,8 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
       if (error.message === 'bad response') options.onBroken()
     })
     return client
-  })
+  }
+  const connections = new Lender(options.connections, make, options.http2 === true ? maxStreams : 1)
   const upstream: Upstream = (call, scope) =>
     new Promise((resolve) => {
       if (scope.ended !== null) return resolve(failure(scope.ended))
@@ -66,6 +69,8 @@ function clientOptions(connect: ReturnType<typeof connector>, options: PoolOptio
     connect,
     maxHeaderSize: options.maxHeaderBytes,
     pipelining: 1,
+    allowH2: options.http2 === true,
+    h2Options: { maxConcurrentStreams: maxStreams },
     // Deadlines are ours: undici's clock is coarse, and its body timeout is for idleness only.
     headersTimeout: 0,
     bodyTimeout: 0,

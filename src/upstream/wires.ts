@@ -30,6 +30,7 @@ export interface WiresOptions {
   /** How often names are resolved anew, in ms. */
   readonly resolve: number
   readonly tls?: TlsOptions | undefined
+  readonly http2: boolean
   /** The field that tells an endpoint the time that is left. */
   readonly deadline: string | null
   readonly ejection: { readonly failures: number; readonly for: number } | null
@@ -130,6 +131,7 @@ function poolOptions({ origin, host, port }: Address, options: WiresOptions, met
     origin,
     address: { host, port },
     tls: options.tls,
+    http2: options.http2,
     connections: options.connections,
     connectMs: options.connect,
     maxBodyBytes: options.maxBody,

@@ -40,6 +40,7 @@ test('what is not written has the value of the table of defaults', () => {
         hedge: null,
         breaker: { failures: 0.5, of: 20, within: 10_000, open: 5_000 },
         ejection: { failures: 5, for: 30_000 },
+        http2: false,
         resolve: 5_000,
         deadline: 'grpc-timeout',
         headers: {},
