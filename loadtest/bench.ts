@@ -8,7 +8,7 @@ import { cores } from './bench/child.ts'
 import { findLoad } from './bench/load.ts'
 import { measure, type Series } from './bench/measure.ts'
 import { startOrigin } from './bench/origin.ts'
-import { doubts, judge, table } from './bench/report.ts'
+import { costs, doubts, judge, table } from './bench/report.ts'
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130)) // children die with us
 
@@ -39,7 +39,7 @@ async function bench(args: Args): Promise<boolean> {
     for (const fanout of args.fanouts) {
       const series = await measure(args, fanout, origin.url, load, progress)
       progress('')
-      if (series.length > 0) console.log([table(series), ...doubts(series), ''].join('\n'))
+      if (series.length > 0) console.log([table(series), ...doubts(series), ...costs(series), ''].join('\n'))
       all.push(...series)
     }
   } finally {

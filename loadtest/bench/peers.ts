@@ -14,7 +14,7 @@ export interface Peer {
 
 /** Starts a peer that makes `fanout` calls to the origin for each request. */
 export function startPeer(name: PeerName, origin: string, fanout: number): Promise<Peer> {
-  return name === 'gateway' ? startGateway(origin, fanout) : startScript(name, origin, fanout)
+  return name === 'gateway' || name === 'bare' ? startGateway(name, origin, fanout) : startScript(name, origin, fanout)
 }
 
 async function startScript(name: PeerName, origin: string, fanout: number): Promise<Peer> {
@@ -26,17 +26,17 @@ async function startScript(name: PeerName, origin: string, fanout: number): Prom
   return { name, pid: child.pid ?? 0, url: `${url}/fan/${fanout}`, stop: () => stop(child) }
 }
 
-async function startGateway(origin: string, fanout: number): Promise<Peer> {
+async function startGateway(name: 'gateway' | 'bare', origin: string, fanout: number): Promise<Peer> {
   const [port, opsPort] = [await freePort(), await freePort()]
   const config = join(scratch(), 'gateway.yaml')
-  writeFileSync(config, gatewayConfig(origin, fanout, port, opsPort))
+  writeFileSync(config, gatewayConfig(name, origin, fanout, port, opsPort))
   const main = join(import.meta.dirname, '../../src/main.ts')
   const child = start('measured', [process.execPath, main, 'start', '--config', config], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   await ready(`http://127.0.0.1:${opsPort}/readyz`, child)
   return {
-    name: 'gateway',
+    name,
     pid: child.pid ?? 0,
     url: `http://127.0.0.1:${port}/fan/${fanout}`,
     stop: () => stop(child),
@@ -49,7 +49,22 @@ async function startGateway(origin: string, fanout: number): Promise<Peer> {
  * 64 clients with 10 calls each are 640 at once on 128 connections: the floor lets them wait in undici's queue for as
  * long as it takes, so the gateway's queue is as patient here.
  */
-export function gatewayConfig(origin: string, fanout: number, port: number, opsPort: number): string {
+export function gatewayConfig(
+  name: 'gateway' | 'bare',
+  origin: string,
+  fanout: number,
+  port: number,
+  opsPort: number,
+): string {
+  const patience = 'max: 128, queue: 4096, wait: 5s'
+  const layers =
+    name === 'gateway'
+      ? `limit: { adaptive: true, ${patience} }`
+      : `limit: { ${patience} }
+    retry: 0
+    breaker: off
+    ejection: off
+    deadline: off`
   const steps = Array.from({ length: fanout }, (_, index) => `      a${index + 1}: { call: GET origin /a${index + 1} }`)
   return `listen: { host: 127.0.0.1, port: ${port} }
 ops: { host: 127.0.0.1, port: ${opsPort} }
@@ -57,7 +72,7 @@ upstreams:
   origin:
     endpoints: ["${origin}"]
     connections: 128
-    limit: { max: 128, queue: 4096, wait: 5s }
+    ${layers}
 routes:
   - match: GET /fan/${fanout}
     steps:

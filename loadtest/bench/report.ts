@@ -38,6 +38,16 @@ export function judge(all: readonly Series[], goal: number): { readonly met: boo
   return { met, says: `At fan-out 3 the gateway makes ${figure}: ${verdict}${by}.` }
 }
 
+/** Says what the layers that protect from upstreams cost, of each fan-out at which the gateway was measured without. */
+export function costs(all: readonly Series[]): string[] {
+  return all.flatMap((bare) => {
+    const gateway = all.find(({ name, fanout }) => name === 'gateway' && fanout === bare.fanout)
+    if (bare.name !== 'bare' || gateway === undefined) return []
+    const share = `${fixed((1 - against(gateway, bare)) * 100, 1)} %`
+    return `At fan-out ${bare.fanout} retry, breaker, adaptive limit and deadline cost ${share} of the throughput without them.`
+  })
+}
+
 /** Says of each peer that left its core idle that its figure is only a lower bound. */
 export function doubts(all: readonly Series[]): string[] {
   return all.flatMap((series) => {

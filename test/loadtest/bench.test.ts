@@ -6,8 +6,9 @@ import { readArgs, UsageError } from '../../loadtest/bench/args.ts'
 import { readAutocannon, readWrk } from '../../loadtest/bench/load.ts'
 import type { Sample, Series } from '../../loadtest/bench/measure.ts'
 import { gatewayConfig } from '../../loadtest/bench/peers.ts'
-import { doubts, judge, table } from '../../loadtest/bench/report.ts'
+import { costs, doubts, judge, table } from '../../loadtest/bench/report.ts'
 import { median, ratio, spread } from '../../loadtest/bench/stats.ts'
+import { parse } from '../../src/config/load.ts'
 import { reply } from '../../loadtest/peers/reply.ts'
 
 describe('the command line', () => {
@@ -47,7 +48,7 @@ describe('the command line', () => {
 
   test.each([
     [['peers'], '"peers" is no word that bench knows; see npm run bench -- --help'],
-    [['--only', 'floor,flor'], '--only takes floor, naive, gateway, not "flor"'],
+    [['--only', 'floor,flor'], '--only takes floor, naive, gateway, bare, not "flor"'],
     [['--fanout', '1,x'], '--fanout takes a whole number from 1, not "x"'],
     [['--seconds', '0'], '--seconds takes a whole number from 1, not "0"'],
     [['--goal', ''], '--goal takes a number such as 0.80, not ""'],
@@ -132,6 +133,12 @@ describe('the report', () => {
     expect(rows[2]).toMatch(/^gateway +6 375 +67 % +0.85 +4.25/)
   })
 
+  test('says what the protecting layers cost where they were measured', () => {
+    const bare = series('bare', sample(10_000), sample(5000), sample(12_000))
+    expect(costs([floor, gateway, bare])).toEqual([expect.stringMatching(/^At fan-out 3 .* cost 15\.0 % of/)])
+    expect(costs([floor, gateway])).toEqual([])
+  })
+
   test('judges the goal at fan-out 3', () => {
     expect(judge([floor, gateway], 0.8)).toMatchObject({
       met: true,
@@ -164,8 +171,9 @@ describe('the report', () => {
   })
 })
 
-test('the gateway makes as many different calls as the others', () => {
-  const config = gatewayConfig('http://127.0.0.1:1', 10, 2, 3)
+test.each(['gateway', 'bare'] as const)('%s makes as many different calls as the others, of a sound config', (name) => {
+  const config = gatewayConfig(name, 'http://127.0.0.1:1', 10, 2, 3)
+  expect(parse(config, { file: '/gateway.yaml', env: {} }).faults).toEqual([])
   expect(config.match(/call: GET origin \/a\d+/g)?.length).toBe(10)
   expect(config).toContain('a10: { call: GET origin /a10 }')
 })
