@@ -86,7 +86,8 @@ export async function gateway(config: Config, ground: Ground): Promise<Gateway> 
 /** Makes the stack of each upstream. */
 export function stacksOf(config: Config, { wheel, instruments, log, utilisation }: Ground): Map<string, Stack> {
   const made = Object.entries(config.upstreams).map(([name, options]): [string, Stack] => {
-    const tell: StackGround['tell'] = (message, fields) => log.write(message, message, { upstream: name, ...fields })
+    const tell: StackGround['tell'] = (message, fields) =>
+      log.write(`${message} ${name}`, message, { upstream: name, ...fields })
     return [name, stack(options, { wheel, meter: callMeter(instruments, name), utilisation, tell })]
   })
   return new Map(made)

@@ -7,6 +7,8 @@ interface Kind {
   readonly again?: true
   /** Whether it is our own doing, and says nothing of the upstream. */
   readonly ours?: true
+  /** Whether the upstream did answer, be it with what we cannot take: another request may fare well. */
+  readonly answered?: true
   /** One sentence for the problem document: what went wrong, seen from the client. */
   readonly says: string
 }
@@ -29,11 +31,15 @@ const kinds = {
   http_upgrade_failed: { status: 502, says: 'an upstream switched protocols unasked' },
   http_response_incomplete: { status: 502, says: 'an upstream broke off in the middle of its reply' },
   http_response_timeout: { status: 504, again: true, says: 'an upstream did not answer in time' },
-  http_response_body_size: { status: 502, says: 'the reply of an upstream is too large' },
-  http_response_header_section_size: { status: 502, says: 'the header section of an upstream reply is too large' },
+  http_response_body_size: { status: 502, answered: true, says: 'the reply of an upstream is too large' },
+  http_response_header_section_size: {
+    status: 502,
+    answered: true,
+    says: 'the header section of an upstream reply is too large',
+  },
   http_response_transfer_coding: { status: 502, says: 'an upstream used a transfer coding that is not supported' },
-  http_response_content_coding: { status: 502, says: 'the reply of an upstream could not be decoded' },
-  invalid_body: { status: 502, says: 'the reply of an upstream is not valid JSON' },
+  http_response_content_coding: { status: 502, answered: true, says: 'the reply of an upstream could not be decoded' },
+  invalid_body: { status: 502, answered: true, says: 'the reply of an upstream is not valid JSON' },
   unaccepted_status: { status: 502, says: 'an upstream answered with an error status' },
   bind_missing: { status: 502, ours: true, says: 'a value that a call needs is missing' },
   overloaded: { status: 503, ours: true, says: 'the gateway is overloaded' },
@@ -56,7 +62,7 @@ export interface Failure {
   /** What an operator reads in the log; a client never sees it, since it may name a next hop. */
   readonly detail?: string
   /** Whether nothing of the call was sent: it may be made again whatever its method. */
-  readonly unsent?: true
+  readonly unsent?: boolean
   /** Whether there was so little time for the call that its failure says nothing of the upstream. */
   readonly hurried?: true
   /** With `destination_unavailable`: how long it is of no use to ask again. */
@@ -96,7 +102,8 @@ export function verdictOf(outcome: Outcome): 'good' | 'bad' | 'overload' | 'unkn
   const reply = outcome.ok ? outcome : outcome.reply
   if (reply === undefined) {
     const { error, hurried } = outcome as Failure
-    return failures[error].ours === true || hurried === true ? 'unknown' : 'bad'
+    const { ours, answered } = failures[error]
+    return ours === true || hurried === true ? 'unknown' : answered === true ? 'good' : 'bad'
   }
   const { status, headers } = reply
   if (status === 429 || (status === 503 && headers['retry-after'] !== undefined)) return 'overload'

@@ -4,7 +4,8 @@ import type { Alarm, Wheel } from './wheel.ts'
 /** Is told, once, why the scope that it watched has ended. */
 export type Watcher = (why: FailureName) => void
 
-// Of a timeout of 2 s, half a second: a budget cut short by a client, or nearly used up by earlier steps, leaves less.
+// A step that begins when three quarters of the budget are used up by others, and more than that of its own timeout is
+// missing, has not had its chance.
 const fair = 0.25
 
 /**
@@ -19,12 +20,18 @@ export class Scope {
   #alarm: Alarm | null = null
   #ended: FailureName | null = null
   readonly #watchers: Watcher[] = []
+  /** What the outermost scope with a deadline was given, in ms. */
+  #givenMs: number
+  readonly #impatient: boolean
   #hurried = false
 
-  constructor(wheel: Wheel, deadline: number, parent: Scope | null = null) {
+  /** `impatient`: whoever asked waits for less time than is usual here. */
+  constructor(wheel: Wheel, deadline: number, parent: Scope | null = null, impatient = parent?.impatient ?? false) {
     this.#wheel = wheel
     this.#deadline = deadline
     this.#parent = parent
+    this.#impatient = impatient
+    this.#givenMs = parent === null ? deadline - wheel.now() : parent.#givenMs
     if (parent !== null) {
       if (parent.#ended !== null) this.#ended = parent.#ended
       else parent.#watchers.push((this.#endWithParent = (why) => this.close(why)))
@@ -53,14 +60,20 @@ export class Scope {
   /** Makes a scope that ends with this one and after `ms` at the latest. Whoever makes it closes it. */
   within(ms: number): Scope {
     const now = this.#wheel.now()
-    const made = new Scope(this.#wheel, Math.min(this.#deadline, now + ms), this)
-    made.#hurried = this.#hurried || (ms < Infinity && this.#deadline - now < ms * fair)
+    const cut = this.#deadline < now + ms
+    const made = new Scope(this.#wheel, cut ? this.#deadline : now + ms, this)
+    if (made.#givenMs === Infinity) made.#givenMs = ms
+    // With its own time it has had its chance, however little the scope around it was given.
+    made.#hurried = cut && (this.#impatient || this.#deadline - now < Math.min(ms, this.#givenMs) * fair)
     return made
   }
 
-  /**
-   * Whether it was given so much less time than was asked for that running out of it says nothing of what is asked.
-   */
+  /** Whether whoever asked waits for less time than is usual here. */
+  get impatient(): boolean {
+    return this.#impatient
+  }
+
+  /** Whether it was cut so short by the scope around it that running out of time says nothing of what is asked. */
   get hurried(): boolean {
     return this.#hurried
   }

@@ -21,7 +21,9 @@ export const cache = z.union(
 
 const retryDetail = z.strictObject({
   more: whole(0, 10).describe('Further attempts after the first.').prefault(1),
-  budget: share.describe('Most further attempts, as a share of all calls.').prefault('20%'),
+  budget: share
+    .describe('Most further attempts, as a share of all calls of the upstream; default: 20%.')
+    .exactOptional(),
 })
 
 /** Further attempts after a failed one: their number, or the details. */
@@ -42,7 +44,7 @@ const after = z.union(
     positive,
     z
       .string()
-      .regex(/^p\d{1,2}$/)
+      .regex(/^p[5-9]\d$/)
       .meta({ title: 'percentile', examples: ['p95'] }),
   ],
   {

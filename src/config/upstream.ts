@@ -57,7 +57,9 @@ const limit = z.union(
     whole(1).transform((max) => ({ max })),
     z.enum(['adaptive']).transform(() => ({ adaptive: true })),
     z.strictObject({
-      adaptive: flag.describe('Whether the limit is learned from latencies, max being the most.').exactOptional(),
+      adaptive: flag
+        .describe('Whether the limit is learned from latencies, max being the most; it is unless max is written.')
+        .exactOptional(),
       max: whole(1).describe('Most calls at once; default: connections × endpoints.').exactOptional(),
       queue: whole(0).describe('Most calls that wait for a permit; default: 10 × max.').exactOptional(),
       wait: duration
@@ -92,6 +94,9 @@ const breakerDetail = z.strictObject({
 
 const breaker = z.union([off, breakerDetail], { error: 'expected off, or a map with failures, of, within, open, slow' })
 
+// More often would be a load on whoever is asked.
+const seldom = duration.refine((ms) => ms >= 100, { error: 'expected at least 100ms' })
+
 const ejectionDetail = z.strictObject({
   failures: whole(1).describe('Failures in a row that eject an endpoint.').prefault(5),
   for: positive
@@ -101,7 +106,7 @@ const ejectionDetail = z.strictObject({
 
 const health = z.strictObject({
   path: z.string().startsWith('/', { error: 'expected a path such as /healthz' }).describe('What is asked for.'),
-  every: positive.describe('How often each endpoint is asked.').prefault('5s'),
+  every: seldom.describe('How often each endpoint is asked.').prefault('5s'),
 })
 
 const settings = {
@@ -137,7 +142,7 @@ const settings = {
   http2: flag
     .describe('Whether HTTP/2, and nothing else, is spoken to it: by ALPN over TLS, at once without.')
     .prefault(false),
-  resolve: positive.describe('How often the upstream’s name is resolved anew.').prefault('5s'),
+  resolve: seldom.describe('How often the upstream’s name is resolved anew.').prefault('5s'),
   deadline: deadline
     .describe('The header field that tells the upstream how much time is left, written as grpc-timeout is; or off.')
     .prefault('grpc-timeout'),
@@ -159,11 +164,15 @@ export const upstream = z.strictObject({
 export function complete(own: z.output<typeof upstream>, shared: z.output<typeof defaults>) {
   const merged = { ...shared, ...own, headers: { ...shared.headers, ...own.headers } }
   const most = merged.connections * merged.endpoints.length
-  return { ...merged, limit: limited(merged.limit, most) }
+  return { ...merged, limit: limited(merged.limit, most), retry: { budget: usualBudget, ...merged.retry } }
 }
 
+// behaviour.md, retry.
+const usualBudget = 0.2
+
 function limited(written: z.output<typeof limit>, most: number): Limit {
-  const filled = { adaptive: false, max: most, ...written }
+  // Who writes how many knows it; who writes only how long to wait does not.
+  const filled = { adaptive: !('max' in written), max: most, ...written }
   return { queue: 10 * filled.max, ...filled }
 }
 

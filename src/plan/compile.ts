@@ -19,7 +19,7 @@ export interface StepSpec {
   readonly limit: number
   readonly max: number
   readonly timeout?: number | undefined
-  readonly retry?: { readonly more: number; readonly budget: number } | undefined
+  readonly retry?: { readonly more: number; readonly budget?: number } | undefined
   readonly hedge?: { readonly after: number | string } | null | undefined
   /** Statuses that count as a reply. */
   readonly accept: readonly number[]

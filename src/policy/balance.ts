@@ -1,6 +1,9 @@
 // A latency counts for half after about 7 s: long enough to be smooth, short enough to notice a recovery.
 const memoryMs = 10_000
-// What a failure counts as: an endpoint that fails at once must not look quick and draw all calls to it.
+// An endpoint that fails at once must not look quick and draw all calls to it. A failure counts as twice what calls take,
+// here or elsewhere, within these bounds: one, as any endpoint has now and then, costs it some calls, and some in a row
+// nearly all.
+const leastFailureMs = 5
 const failureMs = 1_000
 // How an endpoint starts that is new among others or has been out: at a tenth, as Envoy's slow start does, and for as
 // long as the memory of latencies, so that what is known of it at the end is what it does at full load.
@@ -22,10 +25,9 @@ export class Load {
 
   /** Forgets how long calls took, as that of an endpoint that has failed, and starts slowly beside the others. */
   start(now: number, others: readonly Load[]): void {
-    // It is taken for one of them (the lower median, since some may have failed just now): if it counted as quick, more
-    // calls than to any other would be on their way to it before its first answer is in.
-    const latencies = others.filter((one) => one !== this).map((one) => one.#decayed(now))
-    this.#latencyMs = latencies.sort((a, b) => a - b)[(latencies.length - 1) >> 1] ?? 0
+    // It is taken for one of them: if it counted as quick, more calls than to any other would be on their way to it before
+    // its first answer is in.
+    this.#latencyMs = this.#usualOf(others, now)
     this.#seenAt = this.#startedAt = now
   }
 
@@ -39,13 +41,19 @@ export class Load {
     this.#inFlight++
   }
 
-  /** Counts a call that has ended after `ms`. */
-  end(now: number, ms: number, answered: boolean): void {
-    const tookMs = answered ? ms : Math.max(ms, failureMs)
+  /** Counts a call that was answered after `ms`. */
+  end(now: number, ms: number): void {
     const decayed = this.#decayed(now)
     // A slow answer is believed at once, a quick one bit by bit.
     const share = 1 - Math.exp(-(now - this.#seenAt) / memoryMs)
-    this.#learn(now, tookMs > decayed ? tookMs : decayed + tookMs * share)
+    this.#learn(now, ms > decayed ? ms : decayed + ms * share)
+  }
+
+  /** Counts a call that failed after `ms`; `others` are the endpoints beside it. */
+  fail(now: number, ms: number, others: readonly Load[]): void {
+    const decayed = this.#decayed(now)
+    const least = 2 * Math.max(leastFailureMs, decayed, this.#usualOf(others, now))
+    this.#learn(now, Math.max(ms, decayed, Math.min(failureMs, least)))
   }
 
   /** Counts a call that was given up after `ms`, which says no more than that it would have taken longer. */
@@ -56,6 +64,12 @@ export class Load {
   /** Counts a call that has ended and from which nothing is to be learnt. */
   pass(): void {
     this.#inFlight--
+  }
+
+  /** What calls take elsewhere: the lower median, since some may have failed just now. */
+  #usualOf(others: readonly Load[], now: number): number {
+    const latencies = others.filter((one) => one !== this).map((one) => one.#decayed(now))
+    return latencies.sort((a, b) => a - b)[(latencies.length - 1) >> 1] ?? 0
   }
 
   #weight(now: number): number {

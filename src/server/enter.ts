@@ -65,7 +65,7 @@ export function enter(
     id: givenId(incoming) ?? trace.traceId,
     trace,
     budgetMs,
-    scope: new Scope(wheel, comes ? Infinity : wheel.now() + budgetMs),
+    scope: new Scope(wheel, comes ? Infinity : wheel.now() + budgetMs, null, budgetMs < entrance.budgetMs),
     result: null,
     broken: false,
     notes: {},

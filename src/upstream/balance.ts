@@ -99,6 +99,9 @@ export class Endpoints {
       gone.delete(key)
       return member
     })
+    // One always stays; and with nothing to choose nobody would see that its time is over.
+    const only = this.#members.length === 1 ? this.#members[0] : undefined
+    if (only?.standing.review(Infinity) === true) this.#onEject(only.key, false)
     this.#choose()
     for (const member of gone.values()) {
       this.#leaving.add(member)
@@ -154,7 +157,8 @@ export class Endpoints {
     const tookMs = sink === undefined ? now - began : 0
     if (verdict === 'unknown') load.leave(now, tookMs)
     // Where an overload is, though it was told at once, the next call is better not.
-    else load.end(now, tookMs, verdict === 'good')
+    else if (verdict === 'good') load.end(now, tookMs)
+    else load.fail(now, tookMs, this.#loads())
 
     if (verdict === 'good') standing.succeed()
     if (verdict === 'bad' && this.#ejection !== null) this.#blame(member, now, this.#ejection)
@@ -179,10 +183,11 @@ export class Endpoints {
   }
 
   #start({ load }: Member, now: number): void {
-    load.start(
-      now,
-      this.#inUse.map((member) => member.load),
-    )
+    load.start(now, this.#loads())
+  }
+
+  #loads(): Load[] {
+    return this.#inUse.map((member) => member.load)
   }
 
   // Done when something changes, so that a call finds the choice made.

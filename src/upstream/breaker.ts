@@ -2,6 +2,9 @@ import type { Call, Layer, Outcome, Sink } from '../call/call.ts'
 import { failure, verdictOf } from '../call/failure.ts'
 import type { Breaker, Pass } from '../policy/breaker.ts'
 
+// While its return is ramped, those who are refused must not come back as a herd.
+const soonestMs = 1_000
+
 /**
  * Refuses calls at once to an upstream of which most calls fail, until a few that are let through succeed. `onState`
  * is told of each change.
@@ -26,7 +29,7 @@ export function breaker(policy: Breaker, now: () => number, onState: (state: Bre
     look()
     if (pass === null) {
       const refused = failure('destination_unavailable', 'most calls to it have failed lately')
-      return Promise.resolve({ ...refused, retryAfterMs: policy.retryInMs(began) })
+      return Promise.resolve({ ...refused, retryAfterMs: Math.max(soonestMs, policy.retryInMs(began)) })
     }
     let judged = false
     const judge = (outcome: Outcome): void => {

@@ -2,11 +2,12 @@
  * Lends things of which each serves so many at a time: the one used last first, so that the others may fall idle; a new
  * one while there are fewer than `max`; and when all are out, the next that comes back, in the order of asking.
  */
-export class Lender<T> {
+export class Lender<T extends object> {
   readonly #make: () => T
   readonly #max: number
   readonly #each: number
   readonly #free: T[] = []
+  readonly #retired = new WeakSet<T>()
   readonly #waiting = new Set<(thing: T) => void>()
   #made = 0
   #handing = false
@@ -15,6 +16,11 @@ export class Lender<T> {
     this.#max = max
     this.#each = each
     this.#make = make
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiting.size
   }
 
   /** Lends a thing to `use`, now or later. */
@@ -33,8 +39,17 @@ export class Lender<T> {
     this.#waiting.delete(use)
   }
 
+  /** Lends a thing no more: another may be made in its stead. */
+  retire(thing: T): void {
+    if (this.#retired.has(thing)) return
+    this.#retired.add(thing)
+    this.#made--
+    for (let i = this.#free.length - 1; i >= 0; i--) if (this.#free[i] === thing) this.#free.splice(i, 1)
+  }
+
   /** Takes a thing back; one that is `spent` is lent again only when there is no other. */
   giveBack(thing: T, spent = false): void {
+    if (this.#retired.has(thing)) return
     if (spent) this.#free.unshift(thing)
     else this.#free.push(thing)
     // Whoever gets it may give it back at once: handed on from within, thousands who wait would exhaust the stack.

@@ -26,6 +26,8 @@ export interface PoolOptions extends ConnectorOptions {
 /** The wire to one endpoint. */
 export interface Wire {
   readonly upstream: Upstream
+  /** How many calls wait for a connection. */
+  readonly waiting: () => number
   /** Ends all connections, those in use among them. */
   readonly destroy: () => Promise<void>
 }
@@ -54,14 +56,15 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
   const connections = new Lender(options.connections, make, options.http2 === true ? maxStreams : 1)
   const upstream: Upstream = (call, scope) =>
     new Promise((resolve) => {
-      if (scope.ended !== null) return resolve(failure(scope.ended))
+      // Nothing was asked of the endpoint.
+      if (scope.ended !== null) return resolve({ ...failure(scope.ended), unsent: true, hurried: true })
       const attempt = new Attempt(call, scope, options, connections, resolve)
       connections.lend(attempt.send)
     })
   const destroy = async (): Promise<void> => {
     await Promise.all(clients.map((client) => client.destroy()))
   }
-  return { upstream, destroy }
+  return { upstream, waiting: () => connections.waiting, destroy }
 }
 
 function clientOptions(connect: ReturnType<typeof connector>, options: PoolOptions): Client.Options {
@@ -86,8 +89,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly #scope: Scope
   readonly #options: PoolOptions
   readonly #resolve: (outcome: Outcome) => void
-  readonly #watcher = (why: FailureName): void =>
-    this.#refuse(this.#scope.hurried ? { ...failure(why), hurried: true } : failure(why))
+  readonly #watcher = (why: FailureName): void => this.#refuse(this.#endOf(why))
   readonly #connections: Lender<Client>
   #client: Client | null = null
   #controller: Dispatcher.DispatchController | null = null
@@ -133,6 +135,11 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    // What a peer of HTTP/2 refuses unprocessed undici would send again by itself: that is for retry to decide.
+    if (this.#controller !== null) {
+      this.#controller = null
+      throw refused
+    }
     this.#controller = controller
     // The scope may have ended while the call waited for a connection. Thrown, for abort would end the connection too.
     if (this.#settled) throw stopped
@@ -152,10 +159,9 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#headers = headers
     const { sink, accept, decode: as } = this.#call
     if (sink !== undefined) return sink.head(status, headers, () => controller.resume())
-    if (Number(headers['content-length']) > this.#options.maxBodyBytes && this.#call.method !== 'HEAD') {
-      return this.#refuse(tooLarge)
-    }
-    // Of a reply that is not accepted only the head counts.
+    // Of a 304 and of what answers HEAD the length is that of a body which does not come.
+    const bodiless = status === 304 || this.#call.method === 'HEAD'
+    if (!bodiless && Number(headers['content-length']) > this.#options.maxBodyBytes) return this.#refuse(tooLarge)
     if (!accept(status)) return
     this.#coding = contentCoding(headers)
     if (as === 'json' && !this.#options.trusted && this.#coding === null) this.#json = new JsonCheck()
@@ -171,7 +177,8 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#size += chunk.length
     if (this.#size > this.#options.maxBodyBytes) return this.#refuse(tooLarge)
     if (this.#json !== null && !this.#json.push(chunk)) return this.#refuse(notJson)
-    this.#chunks.push(chunk)
+    // Of a reply that is not accepted only the head counts.
+    if (this.#call.accept(this.#status)) this.#chunks.push(chunk)
   }
 
   onResponseEnd(): void {
@@ -185,7 +192,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   onResponseError(_: unknown, error: Error): void {
     // Its connection has ended, and others are open.
     this.#giveBack(true)
-    const why = classify(error, this.#status !== 0)
+    const why =
+      error === refused ? failure('connection_terminated', error.message) : classify(error, this.#status !== 0)
     this.#settle(this.#controller === null ? { ...why, unsent: true } : why)
   }
 
@@ -205,6 +213,20 @@ class Attempt implements Dispatcher.DispatchHandler {
     return this.#json.end() && isUtf8(body) ? reply : notJson
   }
 
+  /** What it means that the scope has ended. */
+  #endOf(why: FailureName): Failure {
+    const client = this.#client
+    if (why === 'http_response_timeout' && this.#options.http2 === true && client !== null) {
+      // Over HTTP/1 the abort ends the connection. This one may be as dead, and all other calls are on it.
+      this.#connections.retire(client)
+      void client.close()
+    }
+    const unsent = this.#controller === null
+    const connecting = unsent && client !== null && !client.stats.connected
+    const error = why === 'http_response_timeout' && connecting ? 'connection_timeout' : why
+    return { ...failure(error), ...(unsent && { unsent }), ...(this.#scope.hurried && { hurried: true }) }
+  }
+
   /** Settles with a failure while the exchange is still going on: the socket cannot be used again. */
   #refuse(why: Failure): void {
     this.#settle(why)
@@ -221,6 +243,7 @@ class Attempt implements Dispatcher.DispatchHandler {
 }
 
 const empty = new Uint8Array()
+const refused = new Error('the peer refused the stream')
 const stopped = new Error('the gateway ended the call')
 const tooLarge = failure('http_response_body_size')
 const notJson = failure('invalid_body')

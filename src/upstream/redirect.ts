@@ -14,6 +14,8 @@ export function redirect(origin: string, most: number): Layer {
       made = onward
       outcome = await next(made, scope)
     }
+    // That the last hop was not sent does not mean that nothing was.
+    if (made !== call && !outcome.ok && outcome.unsent === true) return { ...outcome, unsent: false }
     return outcome
   }
 }

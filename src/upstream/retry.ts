@@ -10,8 +10,8 @@ export interface RetryOptions {
   readonly more: number
   /** The share of an upstream's calls that further attempts may add to them. */
   readonly share: number
-  /** Whether there is another endpoint that an attempt can go to. */
-  readonly several: () => boolean
+  /** How many endpoints an attempt can go to. */
+  readonly endpoints: () => number
   readonly now: () => number
   readonly random: () => number
   /** Is told of each further attempt. */
@@ -25,7 +25,7 @@ export interface RetryOptions {
 export function retry(budget: Budget, options: RetryOptions): Layer {
   return (next) => (call, scope) => {
     budget.call(options.now())
-    const made = options.several() ? { ...call, tried: new Set<string>() } : call
+    const made = options.endpoints() > 1 ? { ...call, tried: new Set<string>() } : call
     if (made.sink !== undefined) return streamed(made, made.sink, scope, next, budget, options)
     return next(made, scope).then((outcome) => {
       return outcome.ok ? outcome : again(made, scope, outcome, next, budget, options)
@@ -58,34 +58,36 @@ async function again(
   first: Failure,
   next: Upstream,
   budget: Budget,
-  { more, share, several, now, random, onRetry }: RetryOptions,
+  { more, share, endpoints, now, random, onRetry }: RetryOptions,
 ): Promise<Outcome> {
   let why = first
   for (let resent = 0; resent < more; resent++) {
-    const waitMs = waitBefore(call, why, resent, several(), random)
+    const waitMs = waitBefore(call, why, resent, endpoints(), random)
     if (waitMs === null || waitMs >= scope.leftMs() || scope.ended !== null || !budget.take(now(), share)) break
-    if (waitMs > 0 && !(await scope.pause(waitMs))) return failure(scope.ended ?? 'cancelled')
+    if (waitMs > 0 && !(await scope.pause(waitMs))) return scope.ended === 'cancelled' ? failure('cancelled') : why
     onRetry()
     const outcome = await next(call, scope)
     if (outcome.ok) return outcome
-    why = { ...outcome, resent: resent + 1 }
+    // One that ran out of time says less than what failed before it.
+    why = { ...(outcome.hurried === true ? why : outcome), resent: resent + 1 }
   }
   return why
 }
 
 /** How long to wait before a call is made again, or null when it must not be. */
-function waitBefore(call: Call, why: Failure, resent: number, several: boolean, random: () => number): number | null {
+function waitBefore(call: Call, why: Failure, resent: number, endpoints: number, random: () => number): number | null {
   const unsent = why.unsent === true
   if (!isRepeatable(call, unsent)) return null
   const { reply } = why
   if (reply === undefined) {
     if (failures[why.error].again === undefined) return null
     // Nobody was bothered by it yet, and another endpoint knows nothing of the trouble.
-    return unsent && several ? 0 : backoffMs(resent, random)
+    return unsent && (call.tried?.size ?? endpoints) < endpoints ? 0 : backoffMs(resent, random)
   }
   const asked = retryAfterMs(reply.headers['retry-after']?.toString(), Date.now())
   if (reply.status === 429 || reply.status === 503) {
-    if (asked !== null) return asked
+    // Not all who were asked to wait come back at once.
+    if (asked !== null) return asked + backoffMs(resent, random)
     return reply.status === 503 ? backoffMs(resent, random) : null
   }
   return reply.status === 502 || reply.status === 504 ? backoffMs(resent, random) : null

@@ -41,7 +41,7 @@ interface Hedge {
 /** What a step may say otherwise than its upstream. */
 export interface Overrides {
   readonly timeout?: number | undefined
-  readonly retry?: Retry | undefined
+  readonly retry?: { readonly more: number; readonly budget?: number } | undefined
   readonly hedge?: Hedge | null | undefined
 }
 
@@ -67,18 +67,20 @@ export function stack(options: UpstreamOptions, ground: StackGround): Stack {
   const endpoints = wires(options, ground)
   const budget = new Budget()
   const permits = permitsOf(options, ground)
+  const racing = { latencies: new Latencies(), budget, limiter: permits.limiter, crowded: endpoints.crowded }
   const breaking = options.breaker === null ? [] : [breakerOf(options.breaker, ground)]
 
   // Outermost first. A layer that the options switch off is not in the list.
   return {
-    with: ({ timeout: ms = options.timeout, retry: again = options.retry, hedge: race = options.hedge }) =>
-      layered(
+    with({ timeout: ms = options.timeout, retry: own, hedge: race = options.hedge }) {
+      const again = { ...options.retry, ...own }
+      return layered(
         // Outermost: a share, a refusal and a reply are all one call.
         measure(ground.meter),
         // Above breaker and limit: each attempt is judged and counted by them.
-        ...(again.more === 0 && race === null ? [] : [retryOf(again, budget, endpoints.several, ground)]),
+        ...(again.more === 0 && race === null ? [] : [retryOf(again, budget, endpoints.count, ground)]),
         // Below retry, above breaker, paid from the same budget.
-        ...(race === null ? [] : [hedgeOf(race, again.budget, budget, permits.limiter, ground)]),
+        ...(race === null ? [] : [hedgeOf(race, again.budget, racing, ground)]),
         // Above limit: an open breaker must not hold a permit; above timeout: it must see timeouts.
         ...breaking,
         // Above timeout: waiting for a permit must not eat the attempt's time; its queue is bounded.
@@ -87,7 +89,8 @@ export function stack(options: UpstreamOptions, ground: StackGround): Stack {
         timeout(ms),
         // What is above speaks of the upstream, what is below of one endpoint.
         endpoints.upstream,
-      ),
+      )
+    },
     destroy: endpoints.destroy,
   }
 }
@@ -95,11 +98,20 @@ export function stack(options: UpstreamOptions, ground: StackGround): Stack {
 function retryOf(
   { more, budget: share }: Retry,
   budget: Budget,
-  several: () => boolean,
+  endpoints: () => number,
   { wheel, meter }: StackGround,
 ): Layer {
   const now = (): number => wheel.now()
-  return retry(budget, { more, share, several, now, random: Math.random, onRetry: () => meter.retried() })
+  return retry(budget, { more, share, endpoints, now, random: Math.random, onRetry: () => meter.retried() })
+}
+
+/** What all steps that race share of an upstream. */
+interface Racing {
+  readonly latencies: Latencies
+  readonly budget: Budget
+  readonly limiter: Limiter
+  /** Whether calls wait for a connection. */
+  readonly crowded: () => boolean
 }
 
 // Above this a second attempt would take from others the time that it is to save.
@@ -108,16 +120,18 @@ const busyLoop = 0.9
 function hedgeOf(
   { after }: Hedge,
   share: number,
-  budget: Budget,
-  limiter: Limiter,
+  { latencies, budget, limiter, crowded }: Racing,
   { wheel, meter, utilisation }: StackGround,
 ): Layer {
-  const latencies = new Latencies()
   const quantile = typeof after === 'string' ? Number(after.slice(1)) / 100 : null
   return hedge(wheel, {
     afterMs: () => (quantile === null ? (after as number) : latencies.at(wheel.now(), quantile)),
     allowed: () =>
-      utilisation() < busyLoop && limiter.queued === 0 && limiter.busy < limiter.max && budget.take(wheel.now(), share),
+      utilisation() < busyLoop &&
+      limiter.queued === 0 &&
+      limiter.busy < limiter.max &&
+      !crowded() &&
+      budget.take(wheel.now(), share),
     took: (ms) => latencies.add(wheel.now(), ms),
     onHedge: () => meter.hedged(),
   })

@@ -40,8 +40,10 @@ export interface WiresOptions {
 /** The way to an upstream: whichever of its endpoints is best. */
 export interface Wires {
   readonly upstream: Upstream
-  /** Whether there is more than one endpoint. */
-  readonly several: () => boolean
+  /** How many endpoints there are. */
+  readonly count: () => number
+  /** Whether calls wait for a connection. */
+  readonly crowded: () => boolean
   readonly destroy: () => Promise<void>
 }
 
@@ -52,8 +54,9 @@ interface Ground {
 }
 
 /** Makes the wires to all endpoints of an upstream, and follows their names and their health for as long as it lives. */
-export function wires(options: WiresOptions, { wheel, meter, tell }: Ground): Wires {
-  const made = new Map<string, Wire>()
+export function wires(options: WiresOptions, ground: Ground): Wires {
+  const { wheel, meter, tell } = ground
+  const made = new Map<string, Made>()
   const endpoints = new Endpoints(
     () => wheel.now(),
     Math.random,
@@ -69,37 +72,24 @@ export function wires(options: WiresOptions, { wheel, meter, tell }: Ground): Wi
     timeoutMs: options.connect,
     wheel,
     random: Math.random,
-    onChange: (addresses) => follow(addresses),
+    onChange(addresses) {
+      const byKey = new Map(addresses.map((address) => [address.key, address]))
+      for (const key of made.keys()) if (!byKey.has(key)) made.delete(key)
+      endpoints.set([...byKey.keys()], (key) => {
+        const one = wire(byKey.get(key) as Address, options, ground)
+        made.set(key, one)
+        return one
+      })
+      meter.out(endpoints.out)
+    },
     onFailure: (name, error, detail) => tell('name not resolved', { name, error, detail }),
   })
-  const checked: Checked = {
-    list: () => endpoints.list(),
-    judge(key, healthy) {
-      const before = endpoints.out
-      endpoints.judge(key, healthy)
-      if (endpoints.out === before) return
-      meter.out(endpoints.out)
-      tell(healthy ? 'endpoint healthy' : 'endpoint unhealthy', { endpoint: key })
-    },
-  }
-  const stopChecks = options.health === undefined ? () => {} : checks(options, options.health, wheel, checked, made)
-
-  function follow(addresses: readonly Address[]): void {
-    const byKey = new Map(addresses.map((address) => [address.key, address]))
-    for (const key of made.keys()) if (!byKey.has(key)) made.delete(key)
-    endpoints.set([...byKey.keys()], (key) => {
-      const address = byKey.get(key) as Address
-      const { upstream, destroy } = pool(wheel, poolOptions(address, options, meter))
-      made.set(key, { upstream, destroy })
-      return { upstream: layered(wireLayers(address, options), upstream), destroy }
-    })
-    meter.out(endpoints.out)
-  }
-
+  const stopChecks = options.health === undefined ? () => {} : checks(options, options.health, ground, endpoints, made)
   let resolved = false
   void resolver.ready.then(() => (resolved = true))
   const send: Upstream = (call, scope) => {
     if (endpoints.size > 0) return endpoints.upstream(call, scope)
+    if (scope.ended !== null) return Promise.resolve({ ...failure(scope.ended), unsent: true, hurried: true })
     return Promise.resolve({ ...failure(resolver.failed ?? 'dns_error', 'no address is known'), unsent: true })
   }
   return {
@@ -108,7 +98,8 @@ export function wires(options: WiresOptions, { wheel, meter, tell }: Ground): Wi
       // The first address is waited for, within the call's time.
       return known(resolver, scope).then(() => send(call, scope))
     },
-    several: () => endpoints.size > 1,
+    count: () => endpoints.size,
+    crowded: () => made.values().some(({ waiting }) => waiting() > 0),
     destroy: async () => {
       stopChecks()
       resolver.stop()
@@ -117,13 +108,34 @@ export function wires(options: WiresOptions, { wheel, meter, tell }: Ground): Wi
   }
 }
 
-/** Settles when the names are resolved, or the scope ends: the wire then says so. */
+/** Settles when the names are resolved, or the scope ends. */
 async function known({ ready }: Resolver, scope: Scope): Promise<void> {
   const ended = Promise.withResolvers<void>()
   const watcher = (): void => ended.resolve()
   scope.watch(watcher)
   await Promise.race([ready, ended.promise])
   scope.unwatch(watcher)
+}
+
+/** One endpoint: the way to it, with its layers, and another for checks. */
+interface Made extends Pick<Wire, 'waiting' | 'destroy'> {
+  readonly upstream: Upstream
+  /** A connection of its own: behind calls of ours that wait, a check would find our fault and not the endpoint's. */
+  readonly check: Upstream | null
+}
+
+function wire(address: Address, options: WiresOptions, { wheel, meter }: Ground): Made {
+  const { upstream, waiting, destroy } = pool(wheel, poolOptions(address, options, meter))
+  const checking =
+    options.health === undefined ? null : pool(wheel, { ...poolOptions(address, options, meter), connections: 1 })
+  return {
+    upstream: layered(wireLayers(address, options), upstream),
+    waiting,
+    check: checking?.upstream ?? null,
+    destroy: async () => {
+      await Promise.all([destroy(), checking?.destroy()])
+    },
+  }
 }
 
 function poolOptions({ origin, host, port }: Address, options: WiresOptions, meter: CallMeter): PoolOptions {
@@ -165,15 +177,25 @@ const healthy = (status: number): boolean => status < 400
 function checks(
   { timeout: timeoutMs }: WiresOptions,
   { path, every: everyMs }: { readonly path: string; readonly every: number },
-  wheel: Wheel,
-  endpoints: Checked,
-  made: ReadonlyMap<string, Wire>,
+  { wheel, meter, tell }: Ground,
+  endpoints: Endpoints,
+  made: ReadonlyMap<string, Made>,
 ): () => void {
   const headers = ['accept', '*/*', 'user-agent', 'oneloop']
   const call: Call = { method: 'GET', path, headers, body: null, accept: healthy, decode: 'raw' }
+  const checked: Checked = {
+    list: () => endpoints.list(),
+    judge(key, good) {
+      const before = endpoints.out
+      endpoints.judge(key, good)
+      if (endpoints.out === before) return
+      meter.out(endpoints.out)
+      tell(good ? 'endpoint healthy' : 'endpoint unhealthy', { endpoint: key })
+    },
+  }
   const check = async (key: string, scope: Scope): Promise<boolean> => {
-    const outcome = await made.get(key)?.upstream(call, scope)
+    const outcome = await made.get(key)?.check?.(call, scope)
     return outcome?.ok === true
   }
-  return startChecks({ endpoints, everyMs, timeoutMs, check, wheel, random: Math.random })
+  return startChecks({ endpoints: checked, everyMs, timeoutMs, check, wheel, random: Math.random })
 }

@@ -164,16 +164,21 @@ test('in any tree of scopes each ends with the first of its own end, its deadlin
   )
 })
 
-test('a scope is hurried when the one around it leaves less than a quarter of the time asked for', () => {
-  const wheel = new Wheel()
-  const around = new Scope(wheel, wheel.now() + 1_000)
-  expect([around, around.within(3_000), around.within(5_000)].map(({ hurried }) => hurried)).toEqual([
-    false,
-    false,
-    true,
-  ])
-  // What is within a hurried one is hurried itself.
-  expect(around.within(5_000).within(1).hurried).toBe(true)
-  expect(new Scope(wheel, Infinity).within(Infinity).hurried).toBe(false)
-  expect(around.within(Infinity).hurried).toBe(false)
+test('a scope is hurried when what is around it has little left of what was given, or is impatient', () => {
+  let now = 0
+  const wheel = new Wheel(() => now)
+  const hurried = (scope: Scope, ms: number): boolean => scope.within(ms).hurried
+  const around = new Scope(wheel, 1_000)
+  // The whole budget is a fair chance, however much more was asked for.
+  expect([hurried(around, 500), hurried(around, 2_000), hurried(around, 60_000)]).toEqual([false, false, false])
+  now = 700
+  expect([hurried(around, 100), hurried(around, 60_000)]).toEqual([false, false])
+  now = 800
+  // Its own time is enough for what asks for little.
+  expect([hurried(around, 100), hurried(around, 700), hurried(around, 60_000)]).toEqual([false, false, true])
+  expect(hurried(around.within(Infinity), 60_000)).toBe(true)
+  const impatient = new Scope(wheel, now + 1_000, null, true)
+  expect([hurried(impatient, 500), hurried(impatient, 2_000)]).toEqual([false, true])
+  expect(hurried(impatient.within(5_000), 2_000)).toBe(true)
+  expect(hurried(new Scope(wheel, Infinity), Infinity)).toBe(false)
 })

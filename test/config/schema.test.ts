@@ -124,7 +124,8 @@ test.each([
   ['limit: 16', { adaptive: false, max: 16, queue: 160 }],
   ['limit: { max: 3, queue: 0 }', { adaptive: false, max: 3, queue: 0 }],
   ['limit: { adaptive: true, max: 3 }', { adaptive: true, max: 3, queue: 30 }],
-  ['limit: { wait: 1s }', { adaptive: false, max: 256, queue: 2560, wait: 1_000 }],
+  ['limit: { wait: 1s }', { adaptive: true, max: 256, queue: 2560, wait: 1_000 }],
+  ['limit: { adaptive: false }', { adaptive: false, max: 256, queue: 2560 }],
   ['limit: adaptive', { adaptive: true, max: 256, queue: 2560 }],
   ['connections: 10', { adaptive: true, max: 20, queue: 200 }],
 ])('%s bounds the calls to an upstream', (keys, limit) => {

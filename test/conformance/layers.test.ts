@@ -6,6 +6,7 @@ import { Scope } from '../../src/call/scope.ts'
 import { Wheel } from '../../src/call/wheel.ts'
 import { Breaker } from '../../src/policy/breaker.ts'
 import { Budget } from '../../src/policy/budget.ts'
+import { Gradient } from '../../src/policy/gradient.ts'
 import { Limiter } from '../../src/policy/limiter.ts'
 import { Instruments } from '../../src/telemetry/instruments.ts'
 import { callMeter, seriesOf } from '../../src/telemetry/meters.ts'
@@ -13,7 +14,7 @@ import { Endpoints } from '../../src/upstream/balance.ts'
 import { breaker } from '../../src/upstream/breaker.ts'
 import { deadline } from '../../src/upstream/deadline.ts'
 import { hedge } from '../../src/upstream/hedge.ts'
-import { limit } from '../../src/upstream/limit.ts'
+import { type Learn, limit } from '../../src/upstream/limit.ts'
 import { measure } from '../../src/upstream/measure.ts'
 import { redirect } from '../../src/upstream/redirect.ts'
 import { retry } from '../../src/upstream/retry.ts'
@@ -39,6 +40,12 @@ const layers: Readonly<Record<string, (wheel: Wheel) => Made>> = {
   limit(wheel) {
     const limiter = new Limiter({ max: 100, queue: 100 })
     return { layer: limit(limiter, wheel), held: () => limiter.busy + limiter.queued }
+  },
+  'limit, which is learned'(wheel) {
+    const gradient = new Gradient({ max: 100 })
+    const limiter = new Limiter({ max: () => gradient.limit, queue: 100 })
+    const learn: Learn = (now, tookMs, inFlight, { ok }) => gradient.sample(now, tookMs, inFlight, !ok)
+    return { layer: limit(limiter, wheel, learn), held: () => limiter.busy + limiter.queued }
   },
   'limit, with a queue'(wheel) {
     const limiter = new Limiter({ max: 1, queue: 100, waitMs: 60_000 })
@@ -89,7 +96,7 @@ function balanced(wheel: Wheel, count: number): Made {
 function retried(wheel: Wheel): Made {
   const budget = new Budget()
   for (let i = 0; i < 3; i++) budget.take(wheel.now(), 0)
-  const none = { several: () => false, onRetry: () => {}, random: Math.random }
+  const none = { endpoints: () => 1, onRetry: () => {}, random: Math.random }
   return { layer: retry(budget, { more: 1, share: 0, now: () => wheel.now(), ...none }), held: () => 0 }
 }
 
@@ -333,6 +340,141 @@ test('limit gives the permit of a call that ends to nobody whose scope has ended
   other.close()
   expect((await Promise.all(settling)).map(({ ok }) => ok)).toEqual([false, false, false])
   expect([limiter.busy, limiter.queued, wheel.size]).toEqual([0, 0, 0])
+})
+
+/** A limit layer over a scripted upstream, with a clock of its own, and the paths of the calls that have got through. */
+function limited(max: () => number, options: { waitMs?: number; learn?: Learn } = {}) {
+  let now = 0
+  const wheel = new Wheel(() => now)
+  const limiter = new Limiter({ max, queue: 100, waitMs: options.waitMs })
+  const { upstream, calls } = scripted()
+  const layered = limit(limiter, wheel, options.learn)(upstream)
+  const whole: Outcome = { ok: true, status: 200, headers: {}, body: new Uint8Array() }
+  return {
+    limiter,
+    wheel,
+    calls,
+    reached: (): string[] => calls.map(({ call: { path } }) => path),
+    ask: (path: string, scope = new Scope(wheel, Infinity)) => layered({ ...call, path }, scope),
+    /** Lets time pass, and then the call that got through as the so-manieth end. */
+    answer: async (at: number, ms = 0, outcome: Outcome = whole): Promise<void> => {
+      now += ms
+      wheel.advance()
+      calls[at]?.answer(outcome)
+      await turn()
+    },
+  }
+}
+
+test('limit lets the newest in first while its queue stands, and who came before it when that has left', async () => {
+  const { limiter, wheel, ask, answer, reached } = limited(() => 1, { waitMs: 5_000 })
+  const settling = ['/0', '/1', '/2'].map((path) => ask(path))
+  // Nobody gets through quickly for all of an interval.
+  await answer(0, 400)
+  settling.push(ask('/3'))
+  await answer(1, 200)
+  settling.push(ask('/4'))
+  expect([limiter.standing, reached()]).toEqual([true, ['/0', '/1', '/2']])
+  const gone = new Scope(wheel, Infinity)
+  settling.push(ask('/5'), ask('/6', gone), ask('/7'))
+  gone.close()
+  for (let i = 2; i < 7; i++) await answer(i, 100)
+  expect(reached()).toEqual(['/0', '/1', '/2', '/7', '/5', '/4', '/3'])
+  expect((await Promise.all(settling)).filter(({ ok }) => !ok)).toEqual([
+    failure('cancelled', 'no permit within 5000 ms'),
+  ])
+  expect([limiter.busy, limiter.queued, wheel.size]).toEqual([0, 0, 0])
+})
+
+test('limit lets in several at once when it has grown, and nobody while more are at work than may be', async () => {
+  let max = 1
+  const { limiter, wheel, ask, answer, reached } = limited(() => max, { waitMs: 5_000 })
+  const settling = ['/0', '/1', '/2', '/3', '/4', '/5'].map((path) => ask(path))
+  max = 3
+  await answer(0)
+  expect(reached()).toEqual(['/0', '/1', '/2', '/3'])
+  max = 1
+  await answer(1)
+  await answer(2)
+  expect([reached().length, limiter.busy]).toEqual([4, 1])
+  for (let i = 3; i < 6; i++) await answer(i)
+  expect(reached()).toEqual(['/0', '/1', '/2', '/3', '/4', '/5'])
+  expect((await Promise.all(settling)).every(({ ok }) => ok)).toBe(true)
+  expect([limiter.busy, limiter.queued, wheel.size]).toEqual([0, 0, 0])
+})
+
+test('limit refuses at once who has less time left than the queue will take', async () => {
+  const { limiter, wheel, ask, answer, calls } = limited(() => 1, { waitMs: 5_000 })
+  const settling = ['/0', '/1', '/2', '/3'].map((path) => ask(path))
+  await answer(0, 100)
+  await answer(1, 100)
+  // One waits, and one goes every 100 ms.
+  const late = new Scope(wheel, wheel.now() + 199)
+  expect(await ask('/late', late)).toMatchObject({ ok: false, error: 'connection_limit_reached' })
+  expect(late.ended).toBe(null)
+  const inTime = new Scope(wheel, wheel.now() + 250)
+  settling.push(ask('/in-time', inTime))
+  for (const [at, ms] of [
+    [2, 100],
+    [3, 100],
+    [4, 40],
+  ] as const)
+    await answer(at, ms)
+  expect((await Promise.all(settling)).every(({ ok }) => ok)).toBe(true)
+  expect([calls.length, limiter.busy, limiter.queued]).toEqual([5, 0, 0])
+  for (const scope of [late, inTime]) scope.close()
+  expect(wheel.size).toBe(0)
+})
+
+test('limit tells how long a call took from its permit on, and how many were at work when it began', async () => {
+  const learned: unknown[] = []
+  const learn: Learn = (now, tookMs, inFlight, { ok }) => void learned.push([now, tookMs, inFlight, ok])
+  const { limiter, wheel, ask, answer } = limited(() => 2, { waitMs: 5_000, learn })
+  const settling = ['/0', '/1', '/2'].map((path) => ask(path))
+  await answer(0, 30)
+  await answer(1, 10, failure('http_response_timeout'))
+  // It has waited for 30 ms, and taken 20.
+  await answer(2, 10)
+  expect(learned).toEqual([
+    [30, 30, 1, true],
+    [40, 40, 2, false],
+    [50, 20, 2, true],
+  ])
+  await Promise.all(settling)
+  expect([limiter.busy, wheel.size]).toEqual([0, 0])
+})
+
+test('limit learns nothing from a call that was given up, nor from a stream or its own refusal', async () => {
+  const learned: unknown[] = []
+  const { limiter, wheel, ask, answer, calls } = limited(() => 1, {
+    waitMs: 10,
+    learn: (...all) => void learned.push(all),
+  })
+  const scope = new Scope(wheel, Infinity)
+  const first = ask('/0', scope)
+  const waits = ask('/1')
+  await answer(9, 100)
+  expect(await waits).toMatchObject({ error: 'connection_limit_reached' })
+  scope.close()
+  expect(await first).toMatchObject({ error: 'cancelled' })
+  const sink: Sink = { head: () => {}, chunk: () => true }
+  const streamed = limit(limiter, wheel, (...all) => void learned.push(all))(() => ask('/2'))
+  const stream = streamed({ ...call, sink }, new Scope(wheel, Infinity))
+  expect([limiter.busy, calls.length]).toEqual([1, 1])
+  await answer(9, 100)
+  await stream
+  expect(learned).toEqual([])
+  expect([limiter.busy, limiter.queued, wheel.size]).toEqual([0, 0, 0])
+})
+
+test('limit lets in who waits by a limit that grows with the very call that ends', async () => {
+  let max = 1
+  const { ask, answer, reached } = limited(() => max, { waitMs: 5_000, learn: () => void (max = 2) })
+  const settling = ['/0', '/1', '/2'].map((path) => ask(path))
+  await answer(0)
+  expect(reached()).toEqual(['/0', '/1', '/2'])
+  for (const at of [1, 2]) await answer(at)
+  await Promise.all(settling)
 })
 
 test('balance keeps calls from an endpoint that fails, but not from one whose callers left', async () => {

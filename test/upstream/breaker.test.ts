@@ -82,3 +82,21 @@ test('a forward route meets an open breaker too, and its 500s count', async () =
   await using setting = await startSetting((_, socket) => void socket.write(response(500, {})), { upstream: breaker })
   expect(await asks(setting, 11, '/forward/x')).toEqual([...Array.from({ length: 10 }, () => 500), 503])
 })
+
+test('clients that wait for less time than is usual cannot open it, nor those that ask for what is too large', async () => {
+  await using impatient = await startSetting(() => {}, { upstream: `${breaker}, timeout: 1s`, budget: '5s' })
+  const asking = { headers: { 'grpc-timeout': '300m' } }
+  for (let i = 0; i < 3; i++) await Promise.all(Array.from({ length: 8 }, () => impatient.ask('/required', asking)))
+  expect([impatient.bad.requests.length, state(impatient)]).toEqual([24, 0])
+  await using large = await startSetting((_, socket) => void socket.write(response(200, {}, '"too large"')), {
+    upstream: `${breaker}, maxBody: 4B`,
+  })
+  await asks(large, 24)
+  expect([large.bad.requests.length, state(large)]).toEqual([24, 0])
+})
+
+test('an upstream that hangs opens it though its timeout is longer than any budget', async () => {
+  await using setting = await startSetting(() => {}, { upstream: `${breaker}, timeout: 30s`, budget: '60ms' })
+  await asks(setting, 10)
+  expect(state(setting)).toBe(2)
+})

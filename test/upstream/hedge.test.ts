@@ -122,3 +122,38 @@ test('a step may be hedged where its upstream is not, and the other way round', 
   expect(await off.ask('/required')).toMatchObject({ status: 504 })
   expect(off.bad.requests.length).toBe(1)
 })
+
+test('a 404 is an answer: it decides though the other attempt is under way', async () => {
+  await using setting = await startSetting(
+    firstOf(async (_, socket) => {
+      await setting.bad.until(({ requests }) => requests.length === 2)
+      socket.write(response(404, {}))
+    }, silent),
+    { upstream: 'hedge: 20ms, retry: 0', budget: '5s' },
+  )
+  expect(await setting.ask('/required')).toMatchObject({ status: 404 })
+  await setting.gateway.idle()
+})
+
+test('none is made while calls wait for a connection', async () => {
+  await using setting = await startSetting(silent, {
+    upstream: 'hedge: 10ms, timeout: 150ms, retry: 0, connections: 1, limit: 10',
+  })
+  await Promise.all(Array.from({ length: 3 }, () => setting.ask('/required')))
+  expect(hedges(setting)).toBe(0)
+})
+
+test('steps of one upstream share what is known of its latencies', async () => {
+  let slow = false
+  await using origin = await startOrigin((request, socket) => (slow ? undefined : answers(request, socket)))
+  await using gateway = await startGateway(`
+upstreams: { o: { endpoints: ["${origin.url}"], hedge: p95, retry: 0, timeout: 300ms } }
+routes:
+  - { match: GET /a, steps: { x: { call: GET o /a } } }
+  - { match: GET /b, steps: { x: { call: GET o /b } } }`)
+  for (let i = 0; i < 60; i++) await ask(`${gateway.url}/a`)
+  const before = gateway.read('oneloop.hedges', { upstream: 'o' })
+  slow = true
+  await ask(`${gateway.url}/b`)
+  expect(gateway.read('oneloop.hedges', { upstream: 'o' })).toBe(before + 1)
+})

@@ -85,7 +85,7 @@ test('an endpoint that does not speak HTTP/2 fails the call, and says so in the 
   await gateway.idle()
 })
 
-test('an attempt that takes too long ends its stream, and the others on the connection go on', async () => {
+test('an attempt that takes too long ends its stream; others on the connection go on, later ones have a new one: it may be dead', async () => {
   await using origin = await startHttp2((stream, path, headers) => {
     if (path !== '/a') answers(stream, path, headers)
   })
@@ -93,7 +93,7 @@ test('an attempt that takes too long ends its stream, and the others on the conn
   const [slow, quick] = await Promise.all([ask(`${gateway.url}/a`), ask(`${gateway.url}/b`)])
   expect([slow.status, quick.status]).toEqual([504, 200])
   expect(await ask(`${gateway.url}/b`)).toMatchObject({ status: 200 })
-  expect(origin.opened()).toBe(1)
+  expect(origin.opened()).toBe(2)
   await gateway.idle()
 })
 
@@ -126,4 +126,17 @@ test('a stream passes both ways, with a body of megabytes', async () => {
   expect(answer.headers.get('x-a')).toBe('b')
   expect(answer.text === body).toBe(true)
   await gateway.idle()
+})
+
+test('what a peer refuses unprocessed is sent again by us or not at all', async () => {
+  let came = 0
+  await using origin = await startHttp2((stream) => {
+    came++
+    stream.close(7)
+  })
+  await using gateway = await startGateway(routes(origin.url, 'retry: 0, breaker: off'))
+  for (let i = 0; i < 5; i++) {
+    expect(await ask(`${gateway.url}/b`)).toMatchObject({ status: 502, json: { error: 'connection_terminated' } })
+  }
+  expect(came).toBe(5)
 })

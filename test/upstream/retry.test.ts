@@ -152,3 +152,16 @@ routes: [{ match: ANY /*, forward: o }]`)
   const lost = bad.requests.filter(({ method }) => method === 'PUT').length
   expect(all.filter((one) => one.status === 502).length).toBe(lost)
 })
+
+test('a POST whose redirect could not be followed is not sent a second time', async () => {
+  await using setting = await startSetting(
+    (request, socket) => {
+      if (request.target === '/x') socket.end(response(303, { location: '/other', connection: 'close' }))
+      else socket.destroy()
+    },
+    { upstream: `retry: 3, redirects: 1, connections: 1` },
+  )
+  const posted = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }
+  expect(await setting.ask('/posted', posted)).toMatchObject({ status: 502 })
+  expect(setting.bad.requests.filter(({ method }) => method === 'POST').length).toBe(1)
+})
