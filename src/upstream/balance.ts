@@ -101,7 +101,7 @@ export class Endpoints {
     })
     // One always stays; and with nothing to choose nobody would see that its time is over.
     const only = this.#members.length === 1 ? this.#members[0] : undefined
-    if (only?.standing.review(Infinity) === true) this.#onEject(only.key, false)
+    if (only?.standing.ejected === true && only.standing.review(Infinity)) this.#onEject(only.key, false)
     this.#choose()
     for (const member of gone.values()) {
       this.#leaving.add(member)
