@@ -16,6 +16,8 @@ export interface Call {
   readonly decode: 'json' | 'text' | 'raw'
   /** Where the reply's body goes as it arrives; without one it is gathered, whole and bounded. */
   readonly sink?: Sink
+  /** Whether it was sent before: then not over a connection that may have been closed while it was idle. */
+  readonly again?: boolean
   /** The endpoints that earlier attempts of the call went to, by key; whoever chooses one adds it. */
   readonly tried?: Set<string>
 }

@@ -7,6 +7,7 @@ export class Lender<T extends object> {
   readonly #max: number
   readonly #each: number
   readonly #free: T[] = []
+  readonly #spent: T[] = []
   readonly #retired = new WeakSet<T>()
   readonly #waiting = new Set<(thing: T) => void>()
   #made = 0
@@ -23,15 +24,21 @@ export class Lender<T extends object> {
     return this.#waiting.size
   }
 
-  /** Lends a thing to `use`, now or later. */
-  lend(use: (thing: T) => void): void {
-    const free = this.#free.pop()
+  /** Lends a thing to `use`, now or later; a `fresh` one is new or spent, if there can be such. */
+  lend(use: (thing: T) => void, fresh = false): void {
+    const free = (fresh ? undefined : this.#free.pop()) ?? this.#spent.pop()
     if (free !== undefined) return use(free)
-    if (this.#made >= this.#max) return void this.#waiting.add(use)
+    if (this.#made < this.#max) return use(this.#makeOne())
+    const used = this.#free.pop()
+    if (used !== undefined) return use(used)
+    this.#waiting.add(use)
+  }
+
+  #makeOne(): T {
     this.#made++
     const made = this.#make()
     for (let i = 1; i < this.#each; i++) this.#free.push(made)
-    use(made)
+    return made
   }
 
   /** Takes a wish back that may not have been fulfilled yet. */
@@ -44,19 +51,21 @@ export class Lender<T extends object> {
     if (this.#retired.has(thing)) return
     this.#retired.add(thing)
     this.#made--
-    for (let i = this.#free.length - 1; i >= 0; i--) if (this.#free[i] === thing) this.#free.splice(i, 1)
+    for (const all of [this.#free, this.#spent]) {
+      for (let i = all.length - 1; i >= 0; i--) if (all[i] === thing) all.splice(i, 1)
+    }
   }
 
   /** Takes a thing back; one that is `spent` is lent again only when there is no other. */
   giveBack(thing: T, spent = false): void {
     if (this.#retired.has(thing)) return
-    if (spent) this.#free.unshift(thing)
-    else this.#free.push(thing)
+    const to = spent ? this.#spent : this.#free
+    to.push(thing)
     // Whoever gets it may give it back at once: handed on from within, thousands who wait would exhaust the stack.
     if (this.#handing) return
     this.#handing = true
     for (const next of this.#waiting) {
-      const free = this.#free.pop()
+      const free = this.#free.pop() ?? this.#spent.pop()
       if (free === undefined) break
       this.#waiting.delete(next)
       next(free)

@@ -59,7 +59,7 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
       // Nothing was asked of the endpoint.
       if (scope.ended !== null) return resolve({ ...failure(scope.ended), unsent: true, hurried: true })
       const attempt = new Attempt(call, scope, options, connections, resolve)
-      connections.lend(attempt.send)
+      connections.lend(attempt.send, call.again)
     })
   const destroy = async (): Promise<void> => {
     await Promise.all(clients.map((client) => client.destroy()))

@@ -66,7 +66,7 @@ async function again(
     if (waitMs === null || waitMs >= scope.leftMs() || scope.ended !== null || !budget.take(now(), share)) break
     if (waitMs > 0 && !(await scope.pause(waitMs))) return scope.ended === 'cancelled' ? failure('cancelled') : why
     onRetry()
-    const outcome = await next(call, scope)
+    const outcome = await next({ ...call, again: true }, scope)
     if (outcome.ok) return outcome
     // One that ran out of time says less than what failed before it.
     why = { ...(outcome.hurried === true ? why : outcome), resent: resent + 1 }
