@@ -17,20 +17,18 @@ const leastLimit = 4
 // has 1.5, for want of an experiment that tells a queue from an upstream that has become slower.
 const queueing = Math.log(1.2)
 const chance = 1.5
-// One that is no further above than this shows that there is none.
-const unqueued = 0.05
 // One that is further below than this many standard errors shows that there was one all the time.
 const doubt = 2
-// A shrink goes just below what was seen to be borne, but no further than this: each is an experiment, and may be in
-// vain. Gradient2 has 0.5.
-const below = 0.9
-const deepest = 0.7
-const shallowest = 0.85
+// A shrink leaves so many of the calls at once: enough less for the latency to show the difference, yet not much lost if
+// it was in vain. Gradient2 has 0.5.
+const kept = 0.7
+// How much fewer calls have to be for an experiment to count.
+const fewer = 0.05
 // How long a limit at its greatest may go without one: as in BBR (Cardwell et al. 2016), which also has to look below
 // the queue that it may itself have made.
 const untriedMs = 10_000
 // After an experiment that was in vain there may be so much again of what there was.
-const givenBack = 0.95
+const givenBack = 0.93
 // Growth starts with this share of the limit and quickens: 4 becomes 256 in 4 s, yet the last step is a small one.
 const firstStep = 0.05
 const quickening = 1.25
@@ -38,6 +36,12 @@ const longestStep = 0.25
 // How far one window moves what is usual: one that follows a shrink, and one under light load.
 const afterShrink = 0.5
 const atEase = 0.2
+
+interface Before {
+  readonly limit: number
+  readonly latency: number
+  readonly inFlight: number
+}
 
 /**
  * Learns from latencies how many calls at once an upstream bears.
@@ -59,15 +63,14 @@ export class Gradient {
   #opensAt = -Infinity
   /** The moment of the last experiment, or of the first window. */
   #triedAt = -Infinity
-  /** The latency without a queue as far as is known, and the most calls at once that were seen to have it. */
+  /** The latency without a queue, as far as is known. */
   #usual = NaN
-  #borne = 0
   /** Whether an experiment has shown the usual latency to be no queue. Until then experiments go all the way down. */
   #sure = false
   /** Whether the last window had a queue: one alone may be chance, or the beginning of a change. */
   #queued = false
-  /** Latency and calls at once before the last shrink, while its effect is awaited. */
-  #before: { latency: number; inFlight: number } | null = null
+  /** What was before the last shrink, while its effect is awaited. */
+  #before: Before | null = null
 
   constructor({ max, min = leastLimit }: GradientOptions) {
     this.#max = max
@@ -102,7 +105,7 @@ export class Gradient {
   }
 
   #judge(now: number): void {
-    const { latency, error, inFlight, mostInFlight } = this.#window
+    const { latency, error, mostInFlight } = this.#window
     if (Number.isNaN(this.#usual)) {
       this.#usual = latency
       this.#triedAt = now
@@ -116,13 +119,12 @@ export class Gradient {
     }
     // Nothing shrinks the least limit, so no experiment can show that its latency is usual.
     if (this.#limit <= this.#min) this.#usual = Math.max(this.#usual, (this.#usual + latency) / 2)
-    if (latency - chance * error > this.#usual + queueing) {
+    if (this.#high) {
       if (this.#queued) this.#shrink(now)
-      this.#queued = !this.#queued
+      this.#queued = true
       return
     }
     this.#queued = false
-    if (latency < this.#usual + unqueued) this.#borne = Math.max(this.#borne, inFlight)
     // Where growth ends, what was a queue from the first would pass for usual: so it is tried.
     if (!this.#sure && mostInFlight >= this.#max && now - this.#triedAt >= untriedMs) {
       this.#shrink(now)
@@ -130,6 +132,12 @@ export class Gradient {
     }
     this.#limit *= 1 + this.#step
     this.#step = Math.min(longestStep, this.#step * quickening)
+  }
+
+  /** Whether the window shows a queue, and not by chance. */
+  get #high(): boolean {
+    const { latency, error } = this.#window
+    return latency - chance * error > this.#usual + queueing
   }
 
   /** Learns that the usual is no more than this. What was far more was no experiment's finding of this upstream. */
@@ -141,46 +149,38 @@ export class Gradient {
   #shrink(now: number): void {
     this.#triedAt = now
     const { latency, inFlight } = this.#window
-    this.#before = { latency, inFlight }
+    this.#before = { limit: this.#limit, latency, inFlight }
     this.#step = firstStep
-    const wanted = Math.min(Math.exp(this.#usual - latency), (this.#borne * below) / inFlight)
-    const kept = this.#sure ? Math.max(deepest, Math.min(shallowest, wanted)) : deepest
     this.#limit = Math.min(this.#limit, inFlight * kept)
   }
 
   /** Learns from the effect of a shrink; true: there is more to shrink, and it is done. */
-  #conclude(now: number, before: { readonly latency: number; readonly inFlight: number }): boolean {
+  #conclude(now: number, before: Before): boolean {
     const { latency, error, inFlight } = this.#window
     this.#before = null
     const left = Math.log(inFlight / before.inFlight)
     // The limit was not what kept the calls few: nothing is learned.
-    if (left > -unqueued) return false
+    if (left > -fewer) return false
     // Halfway between a latency that falls as the calls do and one that stays.
     const waited = latency < before.latency + left / 2
-    const high = latency > this.#usual + queueing
+    const high = this.#high
     if (!waited && (high || !this.#sure)) {
       // At the bottom of a descent this is sure. A usual that has risen at one stroke is to be tried again.
       this.#sure = !high || !this.#sure
-      this.#settle(latency)
-      this.#limit = Math.max(this.#limit, before.inFlight * givenBack)
+      this.#usual = latency
+      this.#limit = Math.max(this.#limit, before.limit * givenBack)
       return false
     }
     if (this.#sure && !high) {
       // Back at the usual, as expected; unless it is so far below that the usual was a queue itself.
       this.#sure = !waited || latency + doubt * error >= this.#usual
       if (this.#sure) {
-        this.#settle(this.#usual + (latency - this.#usual) * afterShrink)
+        this.#usual += (latency - this.#usual) * afterShrink
         return false
       }
     }
-    this.#usual = Math.min(this.#usual, latency)
     this.#shrink(now)
     return true
-  }
-
-  #settle(usual: number): void {
-    this.#usual = usual
-    this.#borne = this.#window.inFlight
   }
 }
 

@@ -386,6 +386,22 @@ test('limit lets the newest in first while its queue stands, and who came before
   expect([limiter.busy, limiter.queued, wheel.size]).toEqual([0, 0, 0])
 })
 
+test('limit knows a queue that stands by its oldest, though the newest get through quickly', async () => {
+  const { limiter, wheel, ask, answer, reached, calls } = limited(() => 1, { waitMs: 5_000 })
+  const settling = ['/0', '/1', '/2'].map((path) => ask(path))
+  await answer(0, 400)
+  settling.push(ask('/old'))
+  await answer(1, 200)
+  for (let i = 0; i < 120; i++) {
+    settling.push(ask('/new'))
+    await answer(calls.length - 1, 5)
+  }
+  expect([limiter.standing, reached().includes('/old')]).toEqual([true, false])
+  while (limiter.busy > 0) await answer(calls.length - 1)
+  expect((await Promise.all(settling)).every(({ ok }) => ok)).toBe(true)
+  expect([limiter.busy, limiter.queued, wheel.size]).toEqual([0, 0, 0])
+})
+
 test('limit lets in several at once when it has grown, and nobody while more are at work than may be', async () => {
   let max = 1
   const { limiter, wheel, ask, answer, reached } = limited(() => max, { waitMs: 5_000 })

@@ -1,12 +1,19 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Limiter, type LimiterOptions } from '../../src/policy/limiter.ts'
+import { Limiter } from '../../src/policy/limiter.ts'
 
 type Deed = (watched: ReturnType<typeof watch>) => void
 
+interface Setting {
+  readonly max: number
+  readonly queue: number
+  readonly waitMs: number | undefined
+}
+
 /** A limiter with its owner's side of the story, which must agree with it after everything that happens. */
-function watch({ max, queue, waitMs }: LimiterOptions) {
-  const limiter = new Limiter({ max, queue, waitMs })
+function watch({ max: first, queue, waitMs }: Setting) {
+  let max = first
+  const limiter = new Limiter({ max: () => max, queue, waitMs })
   /** Who waits, by the moment of coming. */
   const waiting: number[] = []
   let working = 0
@@ -24,33 +31,38 @@ function watch({ max, queue, waitMs }: LimiterOptions) {
   }
   const end = (): void => {
     if (working === 0) return
-    const handedOn = limiter.leave()
+    const going = limiter.leave()
     // Who waits has the permit of whoever ends, at once: it is never free in between.
-    expect(handedOn).toBe(waiting.length > 0)
-    if (handedOn) limiter.waited(now - (waiting.shift() as number))
-    else working--
+    expect(going).toBe(Math.max(0, Math.min(waiting.length, max - working + 1)))
+    working += going - 1
+    for (let i = 0; i < going; i++) limiter.waited(now, now - (waiting.shift() as number))
+    // Nobody waits while there is a permit.
+    expect(waiting.length === 0 || working >= max).toBe(true)
   }
   const giveUp = (which: number): void => {
     if (waiting.length === 0) return
     waiting.splice(which % waiting.length, 1)
     limiter.unqueue()
   }
+  const resize = (to: number): void => {
+    // Whoever has a permit keeps it, also while more are at work than may be.
+    max = to
+    expect(limiter.max).toBe(to)
+  }
   const check = (): void => {
     const { busy, queued } = limiter
     expect({ busy, queued }).toEqual({ busy: working, queued: waiting.length })
-    expect(busy).toBeLessThanOrEqual(max)
     expect(queued).toBeLessThanOrEqual(queue)
-    // Nobody waits while there is a permit.
-    expect(queued === 0 || busy === max).toBe(true)
   }
   const endAll = (): void => {
     while (working > 0) end()
     check()
+    expect(waiting).toEqual([])
   }
-  return { come, end, giveUp, check, endAll, pass: (ms: number) => void (now += ms) }
+  return { come, end, giveUp, resize, check, endAll, pass: (ms: number) => void (now += ms) }
 }
 
-test('never more than max are at work, never more than the bound wait, nobody overtakes and no permit is lost', () => {
+test('no more than max come to work, no more than the bound wait, nobody overtakes and no permit is lost, though max changes', () => {
   const options = fc.record({
     max: fc.integer({ min: 1, max: 5 }),
     queue: fc.nat(5),
@@ -65,6 +77,14 @@ test('never more than max are at work, never more than the bound wait, nobody ov
         (n): Deed =>
           (watched) =>
             watched.giveUp(n),
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.integer({ min: 1, max: 5 }).map(
+        (n): Deed =>
+          (watched) =>
+            watched.resize(n),
       ),
     },
     {
@@ -99,8 +119,8 @@ function patienceOf(limiter: Limiter, from: number, calls: number, gapMs: number
       const next = Math.min(endsAt, ...waiting.map(({ until }) => until))
       if (next > now || next === Infinity) return
       if (next === endsAt) {
-        const goes = limiter.leave()
-        if (goes) limiter.waited(endsAt - (waiting.shift()?.since ?? 0))
+        const goes = limiter.leave() === 1
+        if (goes) limiter.waited(endsAt, endsAt - (waiting.shift()?.since ?? 0))
         endsAt = goes ? endsAt + workMs : Infinity
       } else {
         waiting.splice(
@@ -161,4 +181,102 @@ test('a queue that empties again and again does not stand', () => {
 test("a patience that is written is everybody's, also in a queue that stands", () => {
   const limiter = new Limiter({ max: 1, queue: 1_000, waitMs: 70 })
   expect(new Set(patienceOf(limiter, 0, 600, 5, 10))).toEqual(new Set([70]))
+})
+
+test('a limit that has grown lets in more than one, and one that has shrunk nobody until enough have left', () => {
+  let max = 2
+  const limiter = new Limiter({ max: () => max, queue: 10 })
+  for (let i = 0; i < 7; i++) if (!limiter.enter()) limiter.queue(0)
+  expect([limiter.busy, limiter.queued]).toEqual([2, 5])
+  max = 4
+  expect(limiter.leave()).toBe(3)
+  expect([limiter.busy, limiter.queued]).toEqual([4, 2])
+  max = 2
+  expect([limiter.leave(), limiter.leave(), limiter.leave()]).toEqual([0, 0, 1])
+  expect([limiter.busy, limiter.queued, limiter.max]).toEqual([2, 1, 2])
+})
+
+/** A limiter of one permit with a queue from which one goes every `gapMs`, up to now, and `waiting` still in it. */
+function moving(gapMs: number, waiting: number): { limiter: Limiter; now: number } {
+  const limiter = new Limiter({ max: 1, queue: 100, waitMs: 10_000 })
+  limiter.enter()
+  for (let i = 0; i < waiting + 20; i++) limiter.queue(0)
+  for (let i = 1; i <= 20; i++) {
+    limiter.leave()
+    // Each has waited for no time: a queue that moves.
+    limiter.waited(i * gapMs, 0)
+  }
+  return { limiter, now: 20 * gapMs }
+}
+
+test('who has less time left than those before it need is refused at once', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 50 }), (gapMs, waiting) => {
+      const { limiter, now } = moving(gapMs, waiting)
+      const needsMs = (waiting + 1) * gapMs
+      expect(limiter.queue(now, needsMs - 0.5)).toBe(null)
+      expect(limiter.queued).toBe(waiting)
+      expect(limiter.queue(now, needsMs + 0.5)).toBe(10_000)
+    }),
+  )
+})
+
+test('the time between two that go is learned, not the last gap alone', () => {
+  const { limiter, now } = moving(10, 1)
+  limiter.queue(now)
+  limiter.leave()
+  limiter.waited(now + 90, 0)
+  // One gap of 90 ms after twenty of 10 ms makes 20 ms; two gaps are to be waited for.
+  expect([limiter.queue(now + 90, 39), limiter.queue(now + 90, 41)]).toEqual([null, 10_000])
+})
+
+test('a queue that has stopped moving is no place for who has less time left than it has stood still', () => {
+  const { limiter, now } = moving(10, 1)
+  expect([limiter.queue(now + 1_000, 1_005), limiter.queue(now + 1_000, 1_015)]).toEqual([null, 10_000])
+})
+
+test('the first of a queue may always wait: nothing is held against it that an earlier queue has taught', () => {
+  const { limiter, now } = moving(1_000, 0)
+  expect(limiter.queued).toBe(0)
+  expect(limiter.queue(now + 60_000, 5)).toBe(10_000)
+  // Nor against the next one.
+  expect(limiter.queue(now + 60_002, 5)).toBe(10_000)
+})
+
+/** Has one wait in each interval for `waits[i]` ms at the least, and tells whether the queue stands in the next. */
+function standings(waitMs: number | undefined, waits: readonly number[]): boolean[] {
+  const limiter = new Limiter({ max: 1, queue: 1_000, waitMs })
+  limiter.enter()
+  limiter.queue(0)
+  return waits.map((ms, i) => {
+    for (const longer of [ms + 30, ms]) {
+      limiter.queue(i * 500 + 1)
+      limiter.leave()
+      limiter.waited(i * 500 + 1, longer)
+    }
+    limiter.queue((i + 1) * 500)
+    return limiter.standing
+  })
+}
+
+test('a queue stands when the quickest way through took more than 20 ms, and no more when it took 10 ms', () => {
+  expect(standings(undefined, [20, 21, 11, 10, 20, 21])).toEqual([false, true, true, false, false, true])
+})
+
+test('with a shorter wait written it stands at half of that, for nobody waits for longer', () => {
+  expect(standings(20, [10, 11, 6, 5])).toEqual([false, true, true, false])
+  expect(standings(70, [20, 21])).toEqual([false, true])
+})
+
+test('while the queue stands the newest goes first, so only the next permit is to be waited for', () => {
+  const limiter = new Limiter({ max: 1, queue: 100, waitMs: 1_000 })
+  limiter.enter()
+  for (let i = 0; i < 10; i++) limiter.queue(0)
+  for (let i = 1; i < 5; i++) {
+    limiter.leave()
+    limiter.waited(i * 100, i * 100)
+  }
+  expect([limiter.queue(400, 150), limiter.standing]).toEqual([null, false])
+  limiter.queue(500)
+  expect([limiter.queue(500, 99), limiter.queue(500, 150), limiter.standing]).toEqual([null, 1_000, true])
 })
