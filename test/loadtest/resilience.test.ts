@@ -60,7 +60,7 @@ describe('the report', () => {
   test('a quantile is the nearest rank', () => {
     const hundred = Array.from({ length: 100 }, (_, i) => 100 - i)
     expect([quantile(hundred, 0.99), quantile(hundred, 0.5), quantile(hundred, 1)]).toEqual([99, 50, 100])
-    expect(quantile([7], 0.001)).toBe(7)
+    expect([quantile([7], 0.001), quantile([1, 2, 3, 4], 0.6)]).toEqual([7, 3])
     expect(quantile([], 0.5)).toBeNaN()
   })
 
@@ -115,6 +115,8 @@ describe('settling', () => {
   })
 
   test('is judged by what comes first, and by whether it stays', () => {
+    const late = moments((at) => (at <= 2_000 ? 64 : 16))
+    expect(settles('', late, 16, 2_000).map(({ met }) => met)).toEqual([false, true])
     expect(
       settles(
         '',

@@ -143,6 +143,8 @@ describe('the verdict', () => {
     }))
 
   test('memory is compared from the second fifth to the last', () => {
+    const rising = Array.from({ length: 20 }, (_, i) => ({ at: (i + 1) / 20, rssBytes: i + 1, heapBytes: 0 }))
+    expect(growthOf(rising, 'rssBytes')).toMatchObject({ before: 5.5, after: 18 })
     expect(growthOf(run(11), 'heapBytes')).toEqual({ before: 10, after: 11, share: expect.closeTo(0.1) })
     expect(violations(outcome({ samples: run(12) }))).toEqual([])
     expect(violations(outcome({ samples: run(13) }))).toEqual(['heapBytes has grown by 30 %'])

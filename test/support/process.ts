@@ -21,6 +21,8 @@ export interface Ran {
 /** How a gateway process is started. */
 export interface Starting {
   readonly env?: Readonly<Record<string, string>>
+  /** How many files and sockets it may have open, in place of what this process may. */
+  readonly descriptors?: number
 }
 
 /** One line of a gateway's log. */
@@ -89,8 +91,8 @@ export async function oneloop(args: readonly string[], files: Files = {}, env: S
 }
 
 /** Starts `oneloop start` in a process of its own; it is there when it serves. Ends with `await using`. */
-export async function startProcess(files: Files, { env = {} }: Starting = {}): Promise<GatewayProcess> {
-  const started = await launch(files, { env })
+export async function startProcess(files: Files, starting: Starting = {}): Promise<GatewayProcess> {
+  const started = await launch(files, starting)
   const ready = Promise.all([started.logged('listening'), started.logged('ops')])
   const died = started.ended.then((how) => Promise.reject(new Error(`ended (${how}):\n${started.output()}`)))
   try {
@@ -105,10 +107,13 @@ export async function startProcess(files: Files, { env = {} }: Starting = {}): P
 }
 
 /** Starts `oneloop start` without waiting for anything but the process. */
-export async function launch(files: Files, { env = {} }: Starting = {}) {
+export async function launch(files: Files, { env = {}, descriptors }: Starting = {}) {
   const folder = folderOf(files)
-  const args = [main, 'start', '--config', join(folder.path, 'gateway.yaml')]
-  const child = spawn(process.execPath, args, { env: environment(env) })
+  const command = [process.execPath, main, 'start', '--config', join(folder.path, 'gateway.yaml')]
+  // What sh executes has its id, so that signals reach the gateway.
+  const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'sh', ...command]
+  const [program = '', ...args] = descriptors === undefined ? command : limited
+  const child = spawn(program, args, { env: environment(env) })
   await once(child, 'spawn')
   return { child, ...watch(child, { folder }) }
 }

@@ -76,6 +76,22 @@ test.each(ends)('U22: a connection that was %s while it was idle is not used: a 
   expect(retries(setting)).toBe(0)
 })
 
+test('U22: a further attempt goes over a new connection, for others may have idled for as long', async () => {
+  const answered = new Set<number>()
+  await using setting = await startSetting(async ({ connection }, socket) => {
+    if (answered.has(connection)) return void socket.destroy()
+    answered.add(connection)
+    // Once all three are there, so that each has a connection of its own.
+    await setting.bad.until(({ requests }) => requests.length >= 3)
+    socket.write(json({ x: 1 }))
+  }, retry)
+  const cold = await Promise.all([1, 2, 3].map(() => setting.ask('/required')))
+  expect(cold.map(({ status }) => status)).toEqual([200, 200, 200])
+  expect((await setting.ask('/required')).status).toBe(200)
+  await expectAlive(setting)
+  expect(connections(setting)).toEqual([1, 2, 3, expect.toBeOneOf([1, 2, 3]), 4])
+})
+
 /** Starts an origin that closes or resets one connection of `oneIn`, some turns of the loop after a reply. */
 function startFickle(seed: number, oneIn: number): Promise<Origin> {
   const random = seeded(seed)
@@ -109,4 +125,23 @@ routes: [{ match: GET /, steps: { x: { call: GET o /x } } }]`)
   const retried = gateway.read('oneloop.retries', { upstream: 'o' })
   expect(retried).toBeGreaterThan(0)
   expect(origin.opened).toBeGreaterThan(retried)
+})
+
+test('U22: 16 clients at a time meet no error of connections that close at random', async () => {
+  const seed = 22
+  await using origin = await startFickle(seed, 10)
+  await using gateway = await startGateway(`
+upstreams: { o: { endpoints: ["${origin.url}"] } }
+routes: [{ match: GET /, steps: { x: { call: GET o /x } } }]`)
+  const statuses = new Map<number, number>()
+  const client = async (): Promise<void> => {
+    for (let i = 0; i < 50; i++) {
+      const { status } = await ask(gateway.url)
+      statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    }
+  }
+  await Promise.all(Array.from({ length: 16 }, client))
+  expect(statuses, `seed ${seed}`).toEqual(new Map([[200, 800]]))
+  await gateway.idle()
+  expect(gateway.read('oneloop.retries', { upstream: 'o' })).toBeGreaterThan(0)
 })
