@@ -33,8 +33,7 @@ const givenBack = 0.93
 const firstStep = 0.05
 const quickening = 1.25
 const longestStep = 0.25
-// How far one window moves what is usual: one that follows a shrink, and one under light load.
-const afterShrink = 0.5
+// How far a window under light load moves what is usual.
 const atEase = 0.2
 
 interface Before {
@@ -173,11 +172,8 @@ export class Gradient {
     }
     if (this.#sure && !high) {
       // Back at the usual, as expected; unless it is so far below that the usual was a queue itself.
-      this.#sure = !waited || latency + doubt * error >= this.#usual
-      if (this.#sure) {
-        this.#usual += (latency - this.#usual) * afterShrink
-        return false
-      }
+      if (latency + doubt * error >= this.#usual) return false
+      this.#sure = false
     }
     this.#shrink(now)
     return true

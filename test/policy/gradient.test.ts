@@ -198,13 +198,14 @@ test('a small upstream is not flooded, though its calls are few and very differe
   expect(mean(limits) / 24).toBeLessThan(1.15)
 })
 
-/** Fills one window after another with calls that each take as long as is told, and gives the limit after each. */
+/** Fills one window after another with calls that take about as long as is told, and gives the limit after each. */
 function windows(gradient: Gradient, latencies: readonly number[]): number[] {
   let now = 0
   return latencies.map((ms) => {
     // What began before the window is ignored.
     now += 200
-    for (let i = 0; i <= 200; i++) gradient.sample((now += 0.5), ms, gradient.limit, false)
+    for (let i = 0; i <= 200; i++)
+      gradient.sample((now += 0.5), i % 2 === 0 ? ms * 0.8 : ms / 0.8, gradient.limit, false)
     return gradient.limit
   })
 }
@@ -233,6 +234,8 @@ test('nothing is concluded from calls that are as many as before the limit shran
   pass(220, { takes: serving(20, 20) })
   expect(gradient.limit).toBe(70)
   // They wait still; had it been in vain, the limit would have been given back.
+  pass(250, { inFlight: () => 100, takes: steady(100) })
+  expect(gradient.limit).toBeLessThanOrEqual(70)
   pass(250, { inFlight: () => 130, takes: steady(100) })
   expect(gradient.limit).toBeLessThanOrEqual(70)
 })
@@ -255,6 +258,14 @@ test('it goes down to where fewer calls are no quicker, one step back, and up in
   expect(limits.slice(0, 5)).toEqual([1_000, 1_000, 700, 489, 342])
   // 93 % of 489 and a twentieth; then 6 % more, 8 %, 10 %, …
   expect(limits.slice(5)).toEqual([478, 508, 548, 601, 675, 778, 926, 1_000])
+})
+
+test('a latency that comes out far below the usual shows that the usual was a queue, and it goes further down', () => {
+  // Down to the bottom, and up to the next queue.
+  const descent = [20, 50, 50, 35, 20, 20, 50, 50]
+  const after = (ms: number) => windows(new Gradient({ max: 1_000 }), [...descent, ms]).slice(-2)
+  expect(after(20)).toEqual([334, 351])
+  expect(after(15)).toEqual([334, 234])
 })
 
 test('one window of slow calls shrinks nothing: two in a row do', () => {

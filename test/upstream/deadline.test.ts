@@ -128,7 +128,7 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 test('U5: three hundred calls that all time out leave nothing behind', async () => {
-  await using setting = await startSetting(() => {}, { upstream: 'timeout: 100ms, connections: 300' })
+  await using setting = await startSetting(() => {}, { upstream: 'timeout: 100ms, connections: 300, limit: 300' })
   const { gateway, bad, ask } = setting
   const answers = await Promise.all(Array.from({ length: 300 }, () => ask('/required')))
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 504))
