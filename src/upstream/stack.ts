@@ -114,8 +114,8 @@ interface Racing {
   readonly crowded: () => boolean
 }
 
-// Above this a second attempt would take from others the time that it is to save.
-const busyLoop = 0.9
+// Above this calls wait for this loop more than for an upstream, and a second attempt would take from others the time that it is to save.
+const busyLoop = 0.8
 
 function hedgeOf(
   { after }: Hedge,
@@ -149,21 +149,32 @@ function breakerOf(options: BreakerOptions, { wheel, meter, tell }: StackGround)
   )
 }
 
-function permitsOf({ limit: { adaptive, max, queue, wait } }: UpstreamOptions, { wheel, meter }: StackGround) {
+// A queue that costs less is no harm, and a loop that is half busy makes such waits as well.
+const leastMs = 10
+
+function permitsOf(
+  { limit: { adaptive, max, queue, wait } }: UpstreamOptions,
+  { wheel, meter, utilisation }: StackGround,
+) {
   if (!adaptive) {
     meter.limit(max)
     const limiter = new Limiter({ max, queue, waitMs: wait })
     return { limiter, layer: limit(limiter, wheel) }
   }
-  const gradient = new Gradient({ max })
+  let gradient = new Gradient({ max })
   const limiter = new Limiter({ max: () => gradient.limit, queue, waitMs: wait })
   meter.limit(gradient.limit)
   const learn = (now: number, tookMs: number, inFlight: number, outcome: Outcome): void => {
+    if (utilisation() > busyLoop) {
+      // What calls take now is our own doing, and fewer of them would be quicker: it would shrink to nothing.
+      if (gradient.limit < max) meter.limit((gradient = new Gradient({ max })).limit)
+      return
+    }
     const verdict = verdictOf(outcome)
     const late = !outcome.ok && outcome.error === 'http_response_timeout'
     // What fails at once, or was our own doing, says nothing of how many calls an upstream bears.
     if (verdict === 'unknown' || (verdict === 'bad' && !late && (outcome.ok || outcome.reply === undefined))) return
-    gradient.sample(now, tookMs, inFlight, late || verdict === 'overload')
+    gradient.sample(now, Math.max(tookMs, leastMs), inFlight, late || verdict === 'overload')
     meter.limit(gradient.limit)
   }
   return { limiter, layer: limit(limiter, wheel, learn) }
