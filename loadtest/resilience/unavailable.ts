@@ -15,8 +15,8 @@ const goal = 1.2
 const nearlyNone = 0.02
 
 /**
- * An origin answers 503 to all, first without a breaker, so that the budget of retries is all that is between it and a
- * storm, then with one.
+ * An origin answers 503 to all, first without a breaker and with a patient limit, so that the budget of retries is all
+ * that is between it and a storm, then with the defaults.
  */
 export async function unavailable(
   say: (text: string) => void,
@@ -25,7 +25,7 @@ export async function unavailable(
   await using origin = await startOrigin({ kind: 'refuses' })
   await using gateway = await startGateway(`
 upstreams:
-  bare: { endpoints: ["${origin.url}"], breaker: off }
+  bare: { endpoints: ["${origin.url}"], breaker: off, limit: { max: 128, queue: 4096, wait: 2s } }
   guarded: { endpoints: ["${origin.url}"] }
 routes:
   - { match: "GET /bare/:n", steps: { a: { call: "GET bare /{params.n}" } } }
@@ -39,7 +39,8 @@ routes:
     await origin.become({ kind: 'refuses' })
     const [seen] = await clients.send([{ url: `${gateway.url}/${route}/`, perSecond }], seconds)
     const { sent = 0, kinds = {} } = seen ?? {}
-    return { sent, passed: kinds['503'] ?? 0, arrived: (await origin.counts()).requests }
+    const refused = (kinds['connection_limit_reached'] ?? 0) + (kinds['destination_unavailable'] ?? 0)
+    return { sent, passed: sent - refused, arrived: (await origin.counts()).requests }
   }
   const bare = await ask('bare')
   const guarded = await ask('guarded')
