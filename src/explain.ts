@@ -11,6 +11,7 @@ import { type Missing, missingField, missingOf } from './plan/missing.ts'
 import type { Plan } from './plan/plan.ts'
 import { type Ended, type Span, run } from './plan/run.ts'
 import { type Compiled, unreachable } from './routes.ts'
+import { seriesOfConfig } from './series.ts'
 import type { Param } from './server/app.ts'
 import { RequestInput } from './server/input.ts'
 import { matches, methodsOf, restOf } from './server/match.ts'
@@ -19,7 +20,6 @@ import { mergeFailure } from './server/respond.ts'
 import { bodyCheck } from './server/schema.ts'
 import { Instruments } from './telemetry/instruments.ts'
 import { Sparing } from './telemetry/log.ts'
-import { seriesOf } from './telemetry/meters.ts'
 import { waterfall } from './waterfall.ts'
 
 /** The request that is to be explained. */
@@ -54,13 +54,9 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
     return 0
   }
   const wheel = new Wheel()
-  const series = seriesOf(
-    config.routes.map(({ name }) => name),
-    Object.keys(config.upstreams),
-  )
   // What happens to upstreams meanwhile shows in the steps that it happens to.
   const log = new Sparing({ write: () => {} }, () => wheel.now())
-  const ground = { wheel, log, utilisation: () => 0, instruments: new Instruments(series) }
+  const ground = { wheel, log, utilisation: () => 0, instruments: new Instruments(seriesOfConfig(config)) }
   const stacks = asked.run ? stacksOf(config, ground) : null
   const compiled = await compileAll(config, (name, step) => stacks?.get(name)?.with(step) ?? unreachable)
   const ours = compiled.find((one) => one.route === route) as (typeof compiled)[number]

@@ -6,6 +6,7 @@ import type { Config } from './config/schema.ts'
 import type { Merge, Transform } from './plan/plan.ts'
 import { transformWith } from './plan/respond.ts'
 import { type Compiled, compileRoute } from './routes.ts'
+import { countedRoute } from './series.ts'
 import { type Served, app } from './server/app.ts'
 import { forwardedBy } from './server/forwarded.ts'
 import { paramsOf } from './server/match.ts'
@@ -65,7 +66,7 @@ export async function gateway(config: Config, ground: Ground): Promise<Gateway> 
       route: route.name,
       budgetMs: route.budget,
       deadline: config.listen.deadline,
-      meter: requestMeter(ground.instruments, route.name),
+      meter: requestMeter(ground.instruments, countedRoute(route)),
     }
     const serve =
       compiled.kind === 'steps'

@@ -3,10 +3,12 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { Wheel } from './call/wheel.ts'
 import type { Config } from './config/schema.ts'
 import { BuildFault, type Hindrance, gateway } from './gateway.ts'
+import { seriesOfConfig } from './series.ts'
 import { type Listening, listen } from './server/listen.ts'
 import { Instruments } from './telemetry/instruments.ts'
-import { type Batch, LogQueue, Sparing } from './telemetry/log.ts'
-import { seriesOf } from './telemetry/meters.ts'
+import { type Line, LogQueue, Sparing } from './telemetry/log.ts'
+import { type Batch, Queue } from './telemetry/queue.ts'
+import type { Kept } from './telemetry/record.ts'
 import { Utilisation } from './telemetry/utilisation.ts'
 
 /** What a data loop is started with. */
@@ -23,12 +25,14 @@ export type ToLoop =
   | { readonly type: 'drain'; readonly quietMs: number; readonly withinMs: number }
   | { readonly type: 'cut' }
   | { readonly type: 'log-taken' }
+  | { readonly type: 'traces-taken' }
 
 /** What a data loop tells the control loop. */
 export type FromLoop =
   | { readonly type: 'listening'; readonly port: number }
   | { readonly type: 'failed'; readonly message: string; readonly hindrances: readonly Hindrance[] }
-  | { readonly type: 'log'; readonly batch: Batch }
+  | { readonly type: 'log'; readonly batch: Batch<Line> }
+  | { readonly type: 'traces'; readonly batch: Batch<Kept> }
   | { readonly type: 'drained'; readonly cut: number }
 
 const port = parentPort
@@ -37,14 +41,16 @@ const tell = (message: FromLoop): void => port.postMessage(message)
 
 // Long enough not to take one slow request for a busy loop.
 const lookMs = 200
+// A few hundred kilobytes, if the control loop does not come to take them.
+const maxTraces = 200
 
 const { config, buffer, port: tcpPort, shared } = workerData as LoopData
-const routes = config.routes.map(({ name }) => name)
-const instruments = new Instruments(seriesOf(routes, Object.keys(config.upstreams)), buffer)
+const instruments = new Instruments(seriesOfConfig(config), buffer)
 const wheel = new Wheel()
 const utilisation = new Utilisation()
 setInterval(() => utilisation.look(), lookMs).unref()
 const log = new LogQueue((batch) => tell({ type: 'log', batch }))
+const traces = new Queue<Kept>(maxTraces, (batch) => tell({ type: 'traces', batch }))
 let cutting = false
 
 try {
@@ -62,6 +68,7 @@ try {
 
 async function obey(message: ToLoop, listening: Listening, destroy: () => Promise<void>): Promise<void> {
   if (message.type === 'log-taken') return log.taken()
+  if (message.type === 'traces-taken') return traces.taken()
   if (message.type === 'cut') cutting = true
   const cut = message.type === 'cut' ? listening.cut() : await listening.drain(message.quietMs, message.withinMs)
   // A drain that was overtaken finds nothing left, and must not say that nothing was cut.
@@ -70,6 +77,7 @@ async function obey(message: ToLoop, listening: Listening, destroy: () => Promis
   // Sockets close at the end of a turn of the loop: what they served is counted and logged then.
   await setTimeout(0)
   log.flush()
+  traces.flush()
   tell({ type: 'drained', cut })
   end()
 }

@@ -3,6 +3,7 @@ import type { Loaded } from './config/load.ts'
 import type { Config } from './config/schema.ts'
 import { listenOps, opsApp } from './ops/http.ts'
 import { type LogWriter, logWriter } from './ops/log.ts'
+import { Recent } from './ops/recent.ts'
 import { StartFault, Supervisor } from './supervisor.ts'
 
 // A terminal sends Ctrl-C to the process and its parent, which may pass it on: that is one wish, not two.
@@ -14,10 +15,12 @@ const lastLinesMs = 1_000
 /** Runs the gateway until it is told to stop. Gives the exit status. */
 export async function start(config: Config, loaded: Loaded): Promise<number> {
   const writer = logWriter()
-  const supervisor = new Supervisor(config, writer)
+  const recent = new Recent()
+  const supervisor = new Supervisor(config, { ...writer, traces: (batch) => recent.add(batch) })
   const app = opsApp({
     ready: () => ({ ready: supervisor.status().ready, state: supervisor.status().state }),
     status: () => ({ ...supervisor.status(), series: supervisor.read().filter(({ value }) => value !== 0) }),
+    traces: () => recent.list(),
   })
   const { host, port } = config.ops
   const stopped = untilStopped(supervisor, writer, config.listen.drain)

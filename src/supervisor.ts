@@ -5,15 +5,20 @@ import { Worker } from 'node:worker_threads'
 import type { Config } from './config/schema.ts'
 import type { Hindrance } from './gateway.ts'
 import type { FromLoop, LoopData, ToLoop } from './loop.ts'
-import { Instruments } from './telemetry/instruments.ts'
-import type { Batch } from './telemetry/log.ts'
-import { isActiveRequests, isGauge, seriesOf } from './telemetry/meters.ts'
+import { seriesOfConfig } from './series.ts'
+import { Instruments, type Reading } from './telemetry/instruments.ts'
+import type { Line } from './telemetry/log.ts'
+import { isActiveRequests } from './telemetry/meters.ts'
+import type { Batch } from './telemetry/queue.ts'
+import type { Kept } from './telemetry/record.ts'
 
 /** What the supervisor tells of what happens; the messages are for the log. */
 export interface Events {
   log(level: 'info' | 'warn' | 'error', message: string, fields?: object): void
   /** Takes lines that a data loop has made. */
-  lines(batch: Batch): void
+  lines(batch: Batch<Line>): void
+  /** Takes the traces of requests that are kept. */
+  traces(batch: Batch<Kept>): void
 }
 
 /** What hinders a data loop from serving at all. */
@@ -78,10 +83,7 @@ export class Supervisor {
     this.#events = events
     this.#port = config.listen.port
     const count = config.loops === 'auto' ? availableParallelism() : config.loops
-    const series = seriesOf(
-      config.routes.map(({ name }) => name),
-      Object.keys(config.upstreams),
-    )
+    const series = seriesOfConfig(config)
     this.#loops = Array.from({ length: count }, () => ({
       instruments: new Instruments(series),
       worker: null,
@@ -113,12 +115,9 @@ export class Supervisor {
   }
 
   /** Reads all numbers, summed over the loops. */
-  read(): ReturnType<Instruments['read']> {
-    const [first, ...others] = this.#loops.map(({ instruments }) => instruments.read())
-    return (first ?? []).map((one, i) => ({
-      ...one,
-      value: others.reduce((sum, other) => sum + (other[i]?.value ?? 0), one.value),
-    }))
+  read(): Reading[] {
+    const [first, ...others] = this.#loops.map(({ instruments }) => instruments)
+    return first?.read(others) ?? []
   }
 
   /**
@@ -162,7 +161,13 @@ export class Supervisor {
           this.#port = message.port
           resolve()
         } else if (message.type === 'failed') reject(new StartFault(message.message, message.hindrances))
-        else if (message.type === 'log') this.#take(worker, message.batch)
+        else if (message.type === 'log') {
+          this.#events.lines(message.batch)
+          worker.postMessage({ type: 'log-taken' } satisfies ToLoop)
+        } else if (message.type === 'traces') {
+          this.#events.traces(message.batch)
+          worker.postMessage({ type: 'traces-taken' } satisfies ToLoop)
+        }
       })
       // Anything can be thrown, null too.
       worker.on('error', (error: Error | null | undefined) =>
@@ -175,18 +180,13 @@ export class Supervisor {
     })
   }
 
-  #take(worker: Worker, batch: Batch): void {
-    this.#events.lines(batch)
-    worker.postMessage({ type: 'log-taken' } satisfies ToLoop)
-  }
-
   #died(loop: Loop): void {
     const wasListening = loop.listening
     loop.worker = null
     loop.listening = false
     if (loop.ending || this.#state === 'stopped' || (!wasListening && this.#state === 'starting')) return
     loop.deaths++
-    loop.instruments.zero(isGauge)
+    loop.instruments.zeroGauges()
     const livedMs = performance.now() - loop.startedAt
     const pauseMs =
       livedMs > soundMs || loop.deaths === 1 ? 0 : Math.min(firstPauseMs * 2 ** loop.deaths, longestPauseMs)

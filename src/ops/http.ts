@@ -7,6 +7,8 @@ export interface Shown {
   ready(): { readonly ready: boolean }
   /** All that is to be known. */
   status(): object
+  /** The requests whose traces were kept last, the latest first. */
+  traces(): object
 }
 
 /**
@@ -25,7 +27,8 @@ export function opsApp(shown: Shown): Hono {
     return c.json(state, state.ready ? 200 : 503)
   })
   app.get('/api/status', (c) => c.json(shown.status()))
-  app.get('/', (c) => c.text('Oneloop ops: /livez /readyz /api/status\n'))
+  app.get('/api/traces', (c) => c.json(shown.traces()))
+  app.get('/', (c) => c.text('Oneloop ops: /livez /readyz /api/status /api/traces\n'))
   return app
 }
 

@@ -1,11 +1,12 @@
 import { pino } from 'pino'
-import type { Batch } from '../telemetry/log.ts'
+import type { Line } from '../telemetry/log.ts'
+import type { Batch } from '../telemetry/queue.ts'
 
 /** Writes the log of the process to stdout, as JSON lines. */
 export interface LogWriter {
   log(level: 'info' | 'warn' | 'error', message: string, fields?: object): void
   /** Writes lines that a data loop has made, with the time at which it made them. */
-  lines(batch: Batch): void
+  lines(batch: Batch<Line>): void
 }
 
 // What a reader that has stalled may leave waiting.
@@ -43,7 +44,7 @@ export function logWriter(): LogWriter {
   return {
     log: (level, message, fields = {}) => logger[level]({ time: now(), ...fields }, message),
     lines(batch) {
-      for (const { level, message, fields, at } of batch.lines) {
+      for (const { level, message, fields, at } of batch.items) {
         logger[level]({ time: new Date(at).toISOString(), ...fields }, message)
       }
       dropped += batch.dropped

@@ -70,13 +70,15 @@ export function enter(
     broken: false,
     notes: {},
   }
+  const began = wheel.now()
   meter.begin()
   // It closes but once; `once` would wrap the function to take it off again.
   outgoing.on('close', () => {
     const left = !outgoing.writableFinished && !exchange.broken
     const result = left ? 'cancelled' : (exchange.result ?? 'proxy_internal_error')
     exchange.scope.close('cancelled')
-    meter.end(result)
+    const status = outgoing.headersSent ? outgoing.statusCode : 499
+    meter.end(result, methodOf(incoming), status, wheel.now() - began)
     if (result in failures) tell(entrance, exchange, incoming, result)
   })
   return exchange

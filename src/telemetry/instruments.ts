@@ -1,13 +1,41 @@
-/** Names one number: an instrument under OpenTelemetry's naming, and its attributes. */
+/** How a number behaves: a counter only grows, a gauge goes up and down, a histogram counts by size. */
+export type Kind = 'counter' | 'gauge' | 'histogram'
+
+/** Attributes of a number under OpenTelemetry's naming. */
+export type Attributes = Readonly<Record<string, string>>
+
+/** Names one number, or several that differ in a few attributes only. */
 export interface Series {
   readonly name: string
-  readonly attributes: Readonly<Record<string, string>>
+  readonly kind: Kind
+  /** As UCUM writes it: `s`, `By`, `{request}`, `1`. */
+  readonly unit: string
+  readonly description: string
+  readonly attributes: Attributes
+  /** What else tells one number from the next, one entry for each; shared by the series of all routes or upstreams. */
+  readonly split?: readonly Attributes[] | undefined
+  /** Of a histogram: the upper edges of its buckets, each within its bucket; beyond the last there is one more. */
+  readonly bounds?: readonly number[] | undefined
+}
+
+/** One number as it was read. */
+export interface Reading extends Omit<Series, 'split'> {
+  /** Of a histogram the sum of all that was recorded; their count is the sum of its buckets. */
+  readonly value: number
+  /** Of a histogram: how many fell into each bucket. */
+  readonly buckets?: readonly number[]
 }
 
 /** One number in shared memory. It has one writer, so plain reads and writes do. */
 export interface Slot {
   add(by: number): void
   set(to: number): void
+}
+
+/** The histograms of a series. */
+export interface Histogram {
+  /** Records a value in the histogram of this place in the split, 0 when there is none. */
+  record(cell: number, value: number): void
 }
 
 /**
@@ -17,21 +45,35 @@ export interface Slot {
 export class Instruments {
   readonly series: readonly Series[]
   readonly buffer: SharedArrayBuffer
-  readonly #values: Float64Array
+  /** All numbers; a histogram is its sum, followed by its buckets. */
+  readonly values: Float64Array
   readonly #places = new Map<string, number>()
+  readonly #starts: readonly number[]
 
   constructor(series: readonly Series[], buffer?: SharedArrayBuffer) {
     this.series = series
-    this.buffer = buffer ?? new SharedArrayBuffer(series.length * Float64Array.BYTES_PER_ELEMENT)
-    this.#values = new Float64Array(this.buffer)
-    series.forEach((one, place) => this.#places.set(keyOf(one.name, one.attributes), place))
+    let length = 0
+    this.#starts = series.map((one) => {
+      const start = length
+      this.#places.set(keyOf(one.name, one.attributes), start)
+      length += cellsOf(one) * sizeOf(one)
+      return start
+    })
+    this.buffer = buffer ?? new SharedArrayBuffer(length * Float64Array.BYTES_PER_ELEMENT)
+    this.values = new Float64Array(this.buffer)
   }
 
-  /** Finds the number of a series; one that is not in the list is a bug, told at once. */
-  slot(name: string, attributes: Series['attributes']): Slot {
-    const values = this.#values
+  /** Finds the place in `values` of a series' first number; one that is not in the list is a bug, told at once. */
+  place(name: string, attributes: Attributes): number {
     const place = this.#places.get(keyOf(name, attributes))
     if (place === undefined) throw new Error(`no such series: ${keyOf(name, attributes)}`)
+    return place
+  }
+
+  /** Finds the number of a counter or a gauge, at this place in the split if it has one. */
+  slot(name: string, attributes: Attributes, cell: number = 0): Slot {
+    const { values } = this
+    const place = this.place(name, attributes) + cell
     return {
       add(by) {
         values[place] = (values[place] as number) + by
@@ -42,24 +84,67 @@ export class Instruments {
     }
   }
 
-  /** Reads all numbers, in the order of the series. */
-  read(): { readonly name: string; readonly attributes: Series['attributes']; readonly value: number }[] {
-    return this.series.map((one, place) => ({ ...one, value: this.#values[place] as number }))
+  /** Finds the histograms of a series. */
+  histogram(name: string, attributes: Attributes): Histogram {
+    const { values } = this
+    const start = this.place(name, attributes)
+    const { bounds = [] } = this.series.find((one) => one.name === name) as Series
+    const size = bounds.length + 2
+    return {
+      record(cell, value) {
+        const place = start + cell * size
+        values[place] = (values[place] as number) + value
+        let bucket = 0
+        while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++
+        const at = place + 1 + bucket
+        values[at] = (values[at] as number) + 1
+      },
+    }
+  }
+
+  /** Reads all numbers, in the order of the series, summed with those of others of the same series. */
+  read(others: readonly Instruments[] = []): Reading[] {
+    const arrays = [this, ...others].map(({ values }) => values)
+    const at = (place: number): number => arrays.reduce((sum, values) => sum + (values[place] as number), 0)
+    return this.series.flatMap((one, i) => readings(one, this.#starts[i] as number, at))
   }
 
   /** Adds up the numbers of some series. */
   sum(counts: (name: string) => boolean): number {
-    return this.series.reduce((sum, { name }, place) => (counts(name) ? sum + (this.#values[place] as number) : sum), 0)
+    return this.read().reduce((sum, { name, value }) => (counts(name) ? sum + value : sum), 0)
   }
 
   /** Sets the gauges to 0: the loop that would have counted them down is gone. */
-  zero(isGauge: (name: string) => boolean): void {
-    this.series.forEach((one, place) => {
-      if (isGauge(one.name)) this.#values[place] = 0
+  zeroGauges(): void {
+    this.series.forEach((one, i) => {
+      const start = this.#starts[i] as number
+      if (one.kind === 'gauge') this.values.fill(0, start, start + cellsOf(one))
     })
   }
 }
 
-function keyOf(name: string, attributes: Series['attributes']): string {
+function cellsOf({ split }: Series): number {
+  return split?.length ?? 1
+}
+
+function sizeOf({ bounds }: Series): number {
+  return bounds === undefined ? 1 : bounds.length + 2
+}
+
+function keyOf(name: string, attributes: Attributes): string {
   return `${name} ${JSON.stringify(attributes)}`
+}
+
+function readings(series: Series, start: number, at: (place: number) => number): Reading[] {
+  const { split = [{}], ...one } = series
+  const size = sizeOf(series)
+  return split.flatMap((more, cell): Reading[] => {
+    const place = start + cell * size
+    const value = at(place)
+    const attributes = { ...one.attributes, ...more }
+    if (one.bounds === undefined) return [{ ...one, attributes, value }]
+    const buckets = Array.from({ length: size - 1 }, (_, i) => at(place + 1 + i))
+    // There are many that could be and few that are: one that was never recorded in says nothing.
+    return buckets.every((count) => count === 0) ? [] : [{ ...one, attributes, value, buckets }]
+  })
 }

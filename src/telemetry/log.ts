@@ -1,3 +1,5 @@
+import { type Batch, Queue } from './queue.ts'
+
 /** One line of the log, made on a data loop and written by the control loop. */
 export interface Line {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
@@ -12,58 +14,29 @@ export interface Log {
   write(level: Line['level'], message: string, fields: Line['fields']): void
 }
 
-/** A batch on its way to the control loop, with how many lines were dropped since the last. */
-export interface Batch {
-  readonly lines: readonly Line[]
-  readonly dropped: number
-}
-
 // What a burst of failures may leave waiting: about a megabyte at the most.
 const maxWaiting = 1_000
 
-/**
- * Queues log lines for the control loop. A batch is sent only when the one before was taken, so that a control loop
- * that stands still costs a bounded queue and not the data loop's memory; what does not fit is dropped and counted.
- */
+/** Queues log lines for the control loop, which writes them. */
 export class LogQueue implements Log {
-  readonly #send: (batch: Batch) => void
-  #waiting: Line[] = []
-  #dropped = 0
-  #sent = false
-  #scheduled = false
+  readonly #queue: Queue<Line>
 
-  constructor(send: (batch: Batch) => void) {
-    this.#send = send
+  constructor(send: (batch: Batch<Line>) => void) {
+    this.#queue = new Queue(maxWaiting, send)
   }
 
   write(level: Line['level'], message: string, fields: Line['fields']): void {
-    if (this.#waiting.length >= maxWaiting) {
-      this.#dropped++
-      return
-    }
-    this.#waiting.push({ level, message, fields, at: Date.now() })
-    this.#schedule()
+    this.#queue.add({ level, message, fields, at: Date.now() })
   }
 
   /** Is called when the control loop has taken the last batch. */
   taken(): void {
-    this.#sent = false
-    if (this.#waiting.length > 0 || this.#dropped > 0) this.#schedule()
+    this.#queue.taken()
   }
 
-  /** Sends what is waiting, taken or not: for the end of the loop, when there is no later. */
+  /** Sends what is waiting, for the end of the loop. */
   flush(): void {
-    this.#scheduled = false
-    this.#sent = true
-    this.#send({ lines: this.#waiting, dropped: this.#dropped })
-    this.#waiting = []
-    this.#dropped = 0
-  }
-
-  #schedule(): void {
-    if (this.#scheduled || this.#sent) return
-    this.#scheduled = true
-    setImmediate(() => this.flush())
+    this.#queue.flush()
   }
 }
 

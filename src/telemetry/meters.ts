@@ -1,21 +1,10 @@
 import { type FailureName, failures } from '../call/failure.ts'
-import type { Instruments, Series, Slot } from './instruments.ts'
+import type { Attributes, Instruments, Series, Slot } from './instruments.ts'
+import { type Outcomes, attemptOutcomes, requestOutcomes } from './outcomes.ts'
+import { type Name, seriesNamed } from './table.ts'
 
 const names = Object.keys(failures) as FailureName[]
-const calls = 'oneloop.calls'
-const activeCalls = 'oneloop.calls.active'
-const broken = 'oneloop.connections.broken'
-const retries = 'oneloop.retries'
-const hedges = 'oneloop.hedges'
-const breakerState = 'oneloop.breaker.state'
-const callLimit = 'oneloop.calls.limit'
-const endpointsOut = 'oneloop.endpoints.out'
-const requests = 'oneloop.requests'
-const activeRequests = 'http.server.active_requests'
-const missing = 'oneloop.missing'
-const refusals = 'oneloop.refusals'
-
-const gauges: ReadonlySet<string> = new Set([activeCalls, activeRequests, breakerState, callLimit, endpointsOut])
+const results: readonly RequestResult[] = ['ok', 'partial', 'client_error', ...names]
 
 // The statuses with which a request is answered before any route has it.
 const refusedWith = [400, 404, 405, 408, 414, 417, 431, 501, 505]
@@ -27,6 +16,8 @@ export type RequestResult = 'ok' | 'partial' | 'client_error' | FailureName
 export interface CallMeter {
   begin(): void
   end(error: FailureName | null): void
+  /** Counts one sending of a call: to what status it came, 0 for none, or how it failed, and how long it took. */
+  attempt(method: string, status: number, error: FailureName | null, tookMs: number): void
   /** Counts a connection that the peer spoiled. */
   broken(): void
   /** Counts a further attempt after one that failed. */
@@ -48,7 +39,8 @@ export type BreakerState = (typeof breakerStates)[number]
 /** Counts the requests of one route. */
 export interface RequestMeter {
   begin(): void
-  end(result: RequestResult): void
+  /** `status` is the one that it was answered with. */
+  end(result: RequestResult, method: string, status: number, tookMs: number): void
   /** Counts a part that a response had to do without. */
   missing(error: FailureName): void
 }
@@ -58,50 +50,84 @@ export interface RefusalMeter {
   refused(status: number): void
 }
 
+/** What of a route tells which numbers there are of it. */
+export interface CountedRoute {
+  readonly name: string
+  readonly methods: readonly string[]
+}
+
+// All that a call can be made with.
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+const attempts = attemptOutcomes(methods)
+const resultSplit = results.map((result) => ({ result }))
+const errorSplit = names.map((error) => ({ 'error.type': error }))
+const callSplit: readonly Attributes[] = [{}, ...errorSplit]
+const refusalSplit = refusedWith.map((status) => ({ 'http.response.status_code': String(status) }))
+
 /** Lists all series of a config, the same on both loops. */
-export function seriesOf(routes: readonly string[], upstreams: readonly string[]): Series[] {
-  const one = (name: string, attributes: Record<string, string>): Series => ({ name, attributes })
+export function seriesOf(routes: readonly CountedRoute[], upstreams: readonly string[]): Series[] {
   return [
-    ...refusedWith.map((status) => one(refusals, { 'http.response.status_code': String(status) })),
+    seriesNamed('oneloop.refusals', {}, refusalSplit),
     ...upstreams.flatMap((upstream) => [
-      one(calls, { upstream }),
-      ...names.map((error) => one(calls, { upstream, 'error.type': error })),
-      one(activeCalls, { upstream }),
-      ...[broken, retries, hedges, breakerState, callLimit, endpointsOut].map((name) => one(name, { upstream })),
+      seriesNamed('oneloop.calls', { upstream }, callSplit),
+      seriesNamed('http.client.request.duration', { upstream }, attempts.split),
+      ...ofUpstream.map((name) => seriesNamed(name, { upstream })),
     ]),
     ...routes.flatMap((route) => [
-      ...['ok', 'partial', 'client_error', ...names].map((result) => one(requests, { 'http.route': route, result })),
-      ...names.map((error) => one(missing, { 'http.route': route, 'error.type': error })),
-      one(activeRequests, { 'http.route': route }),
+      seriesNamed('oneloop.requests', { 'http.route': route.name }, resultSplit),
+      seriesNamed('oneloop.missing', { 'http.route': route.name }, errorSplit),
+      seriesNamed('http.server.request.duration', { 'http.route': route.name }, outcomesOf(route).split),
+      seriesNamed('http.server.active_requests', { 'http.route': route.name }),
     ]),
   ]
 }
 
-/** Whether a series counts down as well: it is 0 again when its loop has died. */
-export function isGauge(name: string): boolean {
-  return gauges.has(name)
+const ofUpstream: readonly Name[] = [
+  'oneloop.calls.active',
+  'oneloop.connections.broken',
+  'oneloop.retries',
+  'oneloop.hedges',
+  'oneloop.breaker.state',
+  'oneloop.calls.limit',
+  'oneloop.endpoints.out',
+]
+
+// Routes of the same methods share what they are split by.
+const ofRoutes = new Map<string, Outcomes>()
+
+function outcomesOf(route: CountedRoute): Outcomes {
+  const key = route.methods.join()
+  const made = ofRoutes.get(key) ?? requestOutcomes(route.methods)
+  ofRoutes.set(key, made)
+  return made
 }
 
 /** Whether a series counts requests that are being served. */
 export function isActiveRequests(name: string): boolean {
-  return name === activeRequests
+  return name === 'http.server.active_requests'
 }
 
 /** Makes the meter of refused requests. */
 export function refusalMeter(instruments: Instruments): RefusalMeter {
-  const slotOf = (status: number) => instruments.slot(refusals, { 'http.response.status_code': String(status) })
-  const slots = new Map(refusedWith.map((status) => [status, slotOf(status)]))
+  const slots = new Map(refusedWith.map((status, i) => [status, instruments.slot('oneloop.refusals', {}, i)]))
   return { refused: (status) => slots.get(status)?.add(1) }
 }
 
 /** Makes the meter of an upstream. */
 export function callMeter(instruments: Instruments, upstream: string): CallMeter {
-  const answered = instruments.slot(calls, { upstream })
-  const failed = byName((error) => instruments.slot(calls, { upstream, 'error.type': error }))
-  const active = instruments.slot(activeCalls, { upstream })
-  const slot = (name: string): Slot => instruments.slot(name, { upstream })
-  const [spoiled, retried, hedged] = [slot(broken), slot(retries), slot(hedges)]
-  const [state, limit, out] = [slot(breakerState), slot(callLimit), slot(endpointsOut)]
+  const answered = instruments.slot('oneloop.calls', { upstream })
+  const failed = slotsOf(names, (i) => instruments.slot('oneloop.calls', { upstream }, i + 1))
+  const slot = (name: Name): Slot => instruments.slot(name, { upstream })
+  const [active, broken, retries, hedges, state, limit, out] = ofUpstream.map(slot) as [
+    Slot,
+    Slot,
+    Slot,
+    Slot,
+    Slot,
+    Slot,
+    Slot,
+  ]
+  const durations = instruments.histogram('http.client.request.duration', { upstream })
   return {
     begin: () => active.add(1),
     end(error) {
@@ -109,9 +135,10 @@ export function callMeter(instruments: Instruments, upstream: string): CallMeter
       if (error === null) answered.add(1)
       else failed[error].add(1)
     },
-    broken: () => spoiled.add(1),
-    retried: () => retried.add(1),
-    hedged: () => hedged.add(1),
+    attempt: (method, status, error, tookMs) => durations.record(attempts.cell(method, status, error), tookMs / 1_000),
+    broken: () => broken.add(1),
+    retried: () => retries.add(1),
+    hedged: () => hedges.add(1),
     breaker: (to) => state.set(breakerStates.indexOf(to)),
     limit: (calls) => limit.set(calls),
     out: (endpoints) => out.set(endpoints),
@@ -119,21 +146,25 @@ export function callMeter(instruments: Instruments, upstream: string): CallMeter
 }
 
 /** Makes the meter of a route. */
-export function requestMeter(instruments: Instruments, route: string): RequestMeter {
-  const slot = (result: RequestResult) => instruments.slot(requests, { 'http.route': route, result })
-  const results = { ...byName(slot), ok: slot('ok'), partial: slot('partial'), client_error: slot('client_error') }
-  const without = byName((error) => instruments.slot(missing, { 'http.route': route, 'error.type': error }))
-  const active = instruments.slot(activeRequests, { 'http.route': route })
+export function requestMeter(instruments: Instruments, route: CountedRoute): RequestMeter {
+  const attributes = { 'http.route': route.name }
+  const counts = slotsOf(results, (i) => instruments.slot('oneloop.requests', attributes, i))
+  const without = slotsOf(names, (i) => instruments.slot('oneloop.missing', attributes, i))
+  const active = instruments.slot('http.server.active_requests', attributes)
+  const durations = instruments.histogram('http.server.request.duration', attributes)
+  const outcomes = outcomesOf(route)
   return {
     begin: () => active.add(1),
-    end(result) {
+    end(result, method, status, tookMs) {
       active.add(-1)
-      results[result].add(1)
+      counts[result].add(1)
+      const error = result in failures ? (result as FailureName) : null
+      durations.record(outcomes.cell(method, status, error), tookMs / 1_000)
     },
     missing: (error) => without[error].add(1),
   }
 }
 
-function byName<T>(make: (name: FailureName) => T): Record<FailureName, T> {
-  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<FailureName, T>
+function slotsOf<Key extends string>(keys: readonly Key[], slot: (place: number) => Slot): Record<Key, Slot> {
+  return Object.fromEntries(keys.map((key, i) => [key, slot(i)])) as Record<Key, Slot>
 }

@@ -21,6 +21,8 @@ export interface PoolOptions extends ConnectorOptions {
   readonly trusted: boolean
   /** Is told of each connection that was given up because the peer sent what nobody asked for. */
   readonly onBroken: () => void
+  /** Is told of each attempt: what status it came to, 0 for none, or how it failed, and how long it took. */
+  readonly onAttempt: (method: string, status: number, error: FailureName | null, tookMs: number) => void
 }
 
 /** The wire to one endpoint. */
@@ -58,7 +60,7 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
     new Promise((resolve) => {
       // Nothing was asked of the endpoint.
       if (scope.ended !== null) return resolve({ ...failure(scope.ended), unsent: true, hurried: true })
-      const attempt = new Attempt(call, scope, options, connections, resolve)
+      const attempt = new Attempt(call, scope, wheel, options, connections, resolve)
       connections.lend(attempt.send, call.again)
     })
   const destroy = async (): Promise<void> => {
@@ -87,6 +89,8 @@ function clientOptions(connect: ReturnType<typeof connector>, options: PoolOptio
 class Attempt implements Dispatcher.DispatchHandler {
   readonly #call: Call
   readonly #scope: Scope
+  readonly #wheel: Wheel
+  readonly #began: number
   readonly #options: PoolOptions
   readonly #resolve: (outcome: Outcome) => void
   readonly #watcher = (why: FailureName): void => this.#refuse(this.#endOf(why))
@@ -105,12 +109,15 @@ class Attempt implements Dispatcher.DispatchHandler {
   constructor(
     call: Call,
     scope: Scope,
+    wheel: Wheel,
     options: PoolOptions,
     connections: Lender<Client>,
     resolve: (outcome: Outcome) => void,
   ) {
     this.#call = call
     this.#scope = scope
+    this.#wheel = wheel
+    this.#began = wheel.now()
     this.#options = options
     this.#connections = connections
     this.#resolve = resolve
@@ -238,6 +245,8 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (this.#settled) return
     this.#settled = true
     this.#scope.unwatch(this.#watcher)
+    const error = outcome.ok ? null : outcome.error
+    this.#options.onAttempt(this.#call.method, this.#status, error, this.#wheel.now() - this.#began)
     this.#resolve(outcome)
   }
 }

@@ -127,7 +127,9 @@ interface Made extends Pick<Wire, 'waiting' | 'destroy'> {
 function wire(address: Address, options: WiresOptions, { wheel, meter }: Ground): Made {
   const { upstream, waiting, destroy } = pool(wheel, poolOptions(address, options, meter))
   const checking =
-    options.health === undefined ? null : pool(wheel, { ...poolOptions(address, options, meter), connections: 1 })
+    options.health === undefined
+      ? null
+      : pool(wheel, { ...poolOptions(address, options, meter), connections: 1, onAttempt: () => {} })
   return {
     upstream: layered(wireLayers(address, options), upstream),
     waiting,
@@ -150,6 +152,7 @@ function poolOptions({ origin, host, port }: Address, options: WiresOptions, met
     maxHeaderBytes: options.maxHeaders,
     trusted: options.trusted,
     onBroken: () => meter.broken(),
+    onAttempt: (method, status, error, tookMs) => meter.attempt(method, status, error, tookMs),
   }
 }
 

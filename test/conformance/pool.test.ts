@@ -31,6 +31,7 @@ async function startSetting(script: Script, connections = 10, url = (origin: Ori
     maxHeaderBytes: 16 * 1024,
     trusted: false,
     onBroken: () => {},
+    onAttempt: () => {},
   })
   return {
     origin,

@@ -4,10 +4,10 @@ import { format } from '../../src/config/fault.ts'
 import { parse } from '../../src/config/load.ts'
 import { gateway } from '../../src/gateway.ts'
 import { meaning } from '../../src/meaning.ts'
+import { seriesOfConfig } from '../../src/series.ts'
 import { type Listening, listen } from '../../src/server/listen.ts'
-import { Instruments } from '../../src/telemetry/instruments.ts'
+import { Instruments, type Reading } from '../../src/telemetry/instruments.ts'
 import { type Line, Sparing } from '../../src/telemetry/log.ts'
-import { seriesOf } from '../../src/telemetry/meters.ts'
 
 /** A whole data plane on a port of its own, in the test's process. */
 export interface TestGateway {
@@ -17,6 +17,8 @@ export interface TestGateway {
   readonly lines: readonly Line[]
   /** A counter or gauge, 0 when it has not moved. */
   read(name: string, attributes: Readonly<Record<string, string>>): number
+  /** All numbers. */
+  readings(): Reading[]
   /** Waits until nothing is under way: no request, no call, no alarm. Fails by the test's own timeout. */
   idle(): Promise<void>
   /** Drains it, as SIGTERM does in the end. Gives the number of requests that were cut. */
@@ -33,8 +35,7 @@ export async function startGateway(yaml: string, more = ''): Promise<TestGateway
   const loaded = parse(text, { file: resolve('test/gateway.yaml'), env: process.env, meaning })
   if (loaded.config === undefined) throw new Error(loaded.faults.map(format).join('\n'))
   const { config } = loaded
-  const routes = config.routes.map(({ name }) => name)
-  const instruments = new Instruments(seriesOf(routes, Object.keys(config.upstreams)))
+  const instruments = new Instruments(seriesOfConfig(config))
   const wheel = new Wheel()
   const lines: Line[] = []
   const log = new Sparing(
@@ -66,6 +67,7 @@ export async function startGateway(yaml: string, more = ''): Promise<TestGateway
         .filter((one) => one.name === name && wanted.every(([key, value]) => one.attributes[key] === value))
       return found.reduce((sum, { value }) => sum + value, 0)
     },
+    readings: () => instruments.read(),
     async idle() {
       while (active() > 0) await new Promise((done) => setImmediate(done))
     },

@@ -23,13 +23,14 @@ export async function startServer(
   now?: () => number,
 ): Promise<TestServer> {
   const wheel = new Wheel(now)
-  const instruments = new Instruments(seriesOf(['route'], []))
+  const route = { name: 'route', methods: ['GET'] }
+  const instruments = new Instruments(seriesOf([route], []))
   const lines: Line[] = []
   const write = (level: Line['level'], message: string, fields: Line['fields']): void => {
     lines.push({ level, message, fields, at: 0 })
   }
   const log = new Sparing({ write }, () => 0)
-  const meter = requestMeter(instruments, 'route')
+  const meter = requestMeter(instruments, route)
   const { fetch } = app(routes({ route: 'route', budgetMs: 5_000, deadline: null, wheel, meter, log }), () => {})
   const limits = { header: 16_384, headers: 100, url: 8_192 }
   const listening = await listen(fetch, { host: '127.0.0.1', port: 0, limits, shared: false, refused: () => {} })

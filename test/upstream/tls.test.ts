@@ -109,6 +109,7 @@ async function startWire(
     maxHeaderBytes: 16 * 1024,
     trusted: false,
     onBroken: () => {},
+    onAttempt: () => {},
     ...more,
   })
   return {

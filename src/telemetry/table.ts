@@ -1,0 +1,42 @@
+import type { Attributes, Kind, Series } from './instruments.ts'
+
+/** What all series of one name have in common. */
+interface Row {
+  readonly kind: Kind
+  readonly unit: string
+  readonly description: string
+  readonly bounds?: readonly number[]
+}
+
+// A gateway's own time is small: the edges that OpenTelemetry recommends begin at 5 ms, where ours is over.
+const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+const counter = (unit: string, description: string): Row => ({ kind: 'counter', unit, description })
+const gauge = (unit: string, description: string): Row => ({ kind: 'gauge', unit, description })
+const duration = (description: string): Row => ({ kind: 'histogram', unit: 's', description, bounds: seconds })
+
+/** All that a data loop counts, by name: names and units are OpenTelemetry's where it has one. */
+const rows = {
+  'http.server.request.duration': duration('Time from the arrival of a request to the end of its response.'),
+  'http.server.active_requests': gauge('{request}', 'Requests being served.'),
+  'oneloop.requests': counter('{request}', 'Requests by what they came to.'),
+  'oneloop.missing': counter('{part}', 'Parts that answers did without.'),
+  'oneloop.refusals': counter('{request}', 'Requests refused before any route had them.'),
+  'http.client.request.duration': duration('Time of an attempt, from when it may be sent to the end of the reply.'),
+  'oneloop.calls': counter('{call}', 'Calls by what they came to.'),
+  'oneloop.calls.active': gauge('{call}', 'Calls under way, waiting ones among them.'),
+  'oneloop.calls.limit': gauge('{call}', 'Most calls at once that are allowed now.'),
+  'oneloop.retries': counter('{attempt}', 'Further attempts after one that failed.'),
+  'oneloop.hedges': counter('{attempt}', 'Second attempts that raced the first.'),
+  'oneloop.breaker.state': gauge('1', '0: closed, 1: half-open, 2: open.'),
+  'oneloop.endpoints.out': gauge('{endpoint}', 'Endpoints left out, by ejection or by checks.'),
+  'oneloop.connections.broken': counter('{connection}', 'Connections given up since bytes came that nobody asked for.'),
+} as const satisfies Record<string, Row>
+
+/** The name of what is counted. */
+export type Name = keyof typeof rows
+
+/** Makes the series of a name for some attributes. */
+export function seriesNamed(name: Name, attributes: Attributes, split?: readonly Attributes[]): Series {
+  return { name, ...rows[name], attributes, split }
+}
