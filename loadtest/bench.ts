@@ -1,4 +1,4 @@
-/** `npm run bench`: measures the gateway beside the floor and naive code (shared method: measure.md). */
+/** `npm run bench`: measures the gateway beside the floor, naive code and its peers (shared method: measure.md). */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -8,7 +8,9 @@ import { cores } from './bench/child.ts'
 import { findLoad } from './bench/load.ts'
 import { measure, type Series } from './bench/measure.ts'
 import { startOrigin } from './bench/origin.ts'
+import { lacking } from './bench/peers.ts'
 import { costs, doubts, judge, table } from './bench/report.ts'
+import { versus } from './bench/versus.ts'
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130)) // children die with us
 
@@ -34,19 +36,25 @@ async function bench(args: Args): Promise<boolean> {
     `Node ${process.versions.node}`,
   ].join('; ')
   console.log(`${setting}\n`)
+  const able = args.only.filter((name) => {
+    const why = lacking(name)
+    if (why !== undefined) console.log(`${name} is left out: ${why}.`)
+    return why === undefined
+  })
   const all: Series[] = []
   try {
     for (const fanout of args.fanouts) {
-      const series = await measure(args, fanout, origin.url, load, progress)
+      const series = await measure({ ...args, only: able }, fanout, origin.url, load, progress)
       progress('')
-      if (series.length > 0) console.log([table(series), ...doubts(series), ...costs(series), ''].join('\n'))
+      if (series.length > 0)
+        console.log([args.peers ? versus(series) : table(series), ...doubts(series), ...costs(series), ''].join('\n'))
       all.push(...series)
     }
   } finally {
     progress('')
     await origin.stop()
   }
-  if (args.check) console.log(`${args.only.join(', ')} give the same answers.`)
+  if (args.check) console.log(`${able.join(', ')} give the same answers.`)
   return args.check || conclude(args, all, setting)
 }
 

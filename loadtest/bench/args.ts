@@ -1,7 +1,22 @@
 import { parseArgs } from 'node:util'
 
 /** What can be measured, in the order of the table. */
-export const peerNames = ['floor', 'naive', 'gateway', 'bare'] as const
+export const peerNames = [
+  'floor',
+  'naive',
+  'gateway',
+  'bare',
+  'nginx-lua',
+  'go',
+  'krakend',
+  'krakend-2',
+  'fastify',
+  'aiohttp',
+  'aiohttp-each',
+] as const
+
+/** What the gateway is set beside by `bench -- peers`, in the order of its table. */
+const rivals: readonly PeerName[] = peerNames.filter((name) => name !== 'bare')
 
 /** The name of something that is measured. */
 export type PeerName = (typeof peerNames)[number]
@@ -16,6 +31,8 @@ export interface Args {
   readonly only: readonly PeerName[]
   readonly goal: number
   readonly check: boolean
+  /** Whether the gateway is set beside all its peers, also at a load that the slowest of them bears. */
+  readonly peers: boolean
   readonly save: boolean
   readonly json: string | undefined
   readonly help: boolean
@@ -25,11 +42,13 @@ export interface Args {
 export class UsageError extends Error {}
 
 /** The command line's help. */
-export const help = `npm run bench -- [options]
+export const help = `npm run bench -- [peers] [options]
 
 Measures, in turn and pinned alike, requests per second of the gateway, of the floor
 (node:http and undici, nothing else) and of naive Hono + fetch, each making N upstream
-calls per request with nothing cached.
+calls per request with nothing cached. With the word "peers" it measures all of these that this
+machine can run: nginx with Lua, Go's net/http, KrakenD with one and two threads, Fastify + undici,
+FastAPI + aiohttp with one session and with a session per request.
 
   --fanout 1,3,10             calls per request
   --only floor,naive,gateway  what to measure; bare: the gateway with all that protects it from
@@ -48,8 +67,10 @@ calls per request with nothing cached.
 /** Reads the command line; throws a UsageError for anything that it does not know. */
 export function readArgs(argv: readonly string[]): Args {
   const { values, positionals } = parse(argv)
-  if (positionals[0] !== undefined) {
-    throw new UsageError(`"${positionals[0]}" is no word that bench knows; see npm run bench -- --help`)
+  const [word, ...others] = positionals
+  const unknown = word === 'peers' ? others[0] : word
+  if (unknown !== undefined) {
+    throw new UsageError(`"${unknown}" is no word that bench knows; see npm run bench -- --help`)
   }
   return {
     seconds: number('seconds', values.seconds, 1),
@@ -57,7 +78,8 @@ export function readArgs(argv: readonly string[]): Args {
     warmup: number('warmup', values.warmup, 0),
     connections: number('connections', values.connections, 1),
     fanouts: values.fanout.split(',').map((text) => number('fanout', text, 1)),
-    only: values.only.split(',').map(peerName),
+    only: only(values.only, word === 'peers'),
+    peers: word === 'peers',
     goal: fraction('goal', values.goal),
     check: values.check,
     save: values.save,
@@ -77,7 +99,7 @@ function parse(argv: readonly string[]) {
         warmup: { type: 'string', default: '8' },
         connections: { type: 'string', default: '64' },
         fanout: { type: 'string', default: '1,3,10' },
-        only: { type: 'string', default: 'floor,naive,gateway' },
+        only: { type: 'string' },
         goal: { type: 'string', default: '0.80' },
         check: { type: 'boolean', default: false },
         save: { type: 'boolean', default: false },
@@ -100,6 +122,11 @@ function fraction(name: string, text: string): number {
   const value = Number(text)
   if (text !== '' && value >= 0) return value
   throw new UsageError(`--${name} takes a number such as 0.80, not "${text}"`)
+}
+
+function only(text: string | undefined, peers: boolean): readonly PeerName[] {
+  if (text !== undefined) return text.split(',').map(peerName)
+  return peers ? rivals : ['floor', 'naive', 'gateway']
 }
 
 function peerName(text: string): PeerName {

@@ -1,10 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
+import { startDriver } from '../drive/driver.ts'
+import { merge, quantile } from '../drive/histogram.ts'
+import { failedOf } from '../drive/play.ts'
 import { reply } from '../peers/reply.ts'
 import type { Args, PeerName } from './args.ts'
 import type { Load } from './load.ts'
 import { startPeer, type Peer } from './peers.ts'
 import { cpuSeconds, peakMiB } from './process.ts'
-import { ratio } from './stats.ts'
+import { median, ratio } from './stats.ts'
 
 /** One timed run of one peer. */
 export interface Sample {
@@ -23,7 +26,18 @@ export interface Series {
   readonly samples: (Sample | undefined)[]
   readonly faults: string[]
   peakMiB: number | undefined
+  /** What it does at a load that all bear; undefined where that was not asked for. */
+  even?: Even
 }
+
+/** How long requests took that came at an even rate, open loop. */
+export interface Even {
+  readonly perSecond: number
+  readonly p99Ms: number
+}
+
+/** The share of the slowest one's capacity at which latencies are compared. */
+const EVEN = 0.7
 
 /** Measures the peers at one fan-out: warms all up, then gives each its turn in every round. */
 export async function measure(
@@ -49,6 +63,7 @@ export async function measure(
         await takeTurn(series[index]!, peer, args, load)
       }
     }
+    if (args.peers) await compareEvenly(peers, series, args, say)
     peers.forEach((peer, index) => (series[index]!.peakMiB = peakMiB(peer.pid)))
     return series
   } finally {
@@ -84,6 +99,32 @@ async function takeTurn(series: Series, peer: Peer, args: Args, load: Load): Pro
     cpuMicros: cpu && (cpu / run.requests) * 1e6,
     busy: cpu && cpu / run.seconds,
   })
+}
+
+/** Sends to each as many requests a second as the slowest of them bears well. */
+async function compareEvenly(
+  peers: readonly Peer[],
+  series: readonly Series[],
+  args: Args,
+  say: (text: string) => void,
+): Promise<void> {
+  await using driver = await startDriver()
+  const rate = Math.floor(EVEN * Math.min(...series.map(capacity)))
+  if (!(rate > 0)) return // a peer of which no run counts: its faults say why
+  for (const [index, peer] of peers.entries()) {
+    say(`fan-out ${series[index]!.fanout}: ${rate} requests a second, ${peer.name}`)
+    const { origin: url, pathname: path } = new URL(peer.url)
+    const phases = [{ seconds: args.seconds, from: rate, to: rate }]
+    const mix = [{ method: 'GET', path, weight: 1 }] as const
+    const seconds = await driver.ask({ url, mix, phases, timeoutMs: 10_000, connections: 256, seed: 1 })
+    const failed = seconds.reduce((sum, second) => sum + failedOf(second) + second.dropped, 0)
+    if (failed > 0) series[index]!.faults.push(`${failed} requests failed at ${rate} a second`)
+    else series[index]!.even = { perSecond: rate, p99Ms: quantile(merge(seconds.map((one) => one.latencies)), 0.99) }
+  }
+}
+
+function capacity({ samples }: Series): number {
+  return median(samples.flatMap((sample) => sample?.perSecond ?? []))
 }
 
 /** Peers that answer differently do not do the same work, and comparing them would say nothing. */

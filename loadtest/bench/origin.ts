@@ -19,7 +19,8 @@ export function startOrigin(): Promise<Origin> {
 async function startNginx(): Promise<Origin> {
   const folder = scratch()
   const port = await freePort()
-  writeFileSync(join(folder, 'nginx.conf'), nginxConf(folder, port))
+  const server = `listen 127.0.0.1:${port} backlog=2048; location / { return 200 '${reply}'; }`
+  writeFileSync(join(folder, 'nginx.conf'), nginxConf(folder, { server }))
   const child = start('others', ['nginx', '-p', folder, '-c', 'nginx.conf', '-e', 'stderr'], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
@@ -28,16 +29,24 @@ async function startNginx(): Promise<Origin> {
   return { what: 'nginx, one process', url, stop: () => stop(child) }
 }
 
+/** What an nginx is to do, but for what all of ours have in common. */
+export interface Nginx {
+  readonly before?: string
+  readonly http?: string
+  readonly server: string
+}
+
 /** One process in the foreground (no master), so that the pid that was started is the one that serves. */
-function nginxConf(folder: string, port: number): string {
-  return `
+export function nginxConf(folder: string, { before = '', http = '', server }: Nginx): string {
+  return `${before}
 daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr crit;
 events { worker_connections 4096; }
 http {
   access_log off; keepalive_requests 1000000000; keepalive_timeout 1h; default_type application/json;
   client_body_temp_path ${folder}; proxy_temp_path ${folder}; fastcgi_temp_path ${folder};
   uwsgi_temp_path ${folder}; scgi_temp_path ${folder};
-  server { listen 127.0.0.1:${port} backlog=2048; location / { return 200 '${reply}'; } }
+  ${http}
+  server { ${server} }
 }`
 }
 

@@ -2,7 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PeerName } from './args.ts'
 import { firstLine, freePort, scratch, start, stop } from './child.ts'
+import { type Program, programs } from './programs.ts'
 import { ready } from './ready.ts'
+import { type Configured, servers } from './servers.ts'
 
 /** A process under measurement. */
 export interface Peer {
@@ -12,18 +14,41 @@ export interface Peer {
   stop(): Promise<void>
 }
 
-/** Starts a peer that makes `fanout` calls to the origin for each request. */
-export function startPeer(name: PeerName, origin: string, fanout: number): Promise<Peer> {
-  return name === 'gateway' || name === 'bare' ? startGateway(name, origin, fanout) : startScript(name, origin, fanout)
+/** Why a peer cannot be started on this machine; undefined when it can. */
+export function lacking(name: PeerName): string | undefined {
+  if (name in programs) return programs[name as keyof typeof programs].lacking()
+  return name in servers ? servers[name as keyof typeof servers].lacking() : undefined
 }
 
-async function startScript(name: PeerName, origin: string, fanout: number): Promise<Peer> {
-  const child = start('measured', [process.execPath, join(import.meta.dirname, `../peers/${name}.ts`)], {
+/** Starts a peer that makes `fanout` calls to the origin for each request. */
+export function startPeer(name: PeerName, origin: string, fanout: number): Promise<Peer> {
+  if (name === 'gateway' || name === 'bare') return startGateway(name, origin, fanout)
+  if (name in programs) return startProgram(name as keyof typeof programs, origin, fanout)
+  return startServer(name as keyof typeof servers, origin, fanout)
+}
+
+async function startProgram(name: keyof typeof programs, origin: string, fanout: number): Promise<Peer> {
+  const program: Program = programs[name]
+  const child = start('measured', program.prepare(), {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, ORIGIN: origin, FANOUT: String(fanout) },
+    env: { ...process.env, ...program.env, ORIGIN: origin, FANOUT: String(fanout) },
   })
   const url = await firstLine(child)
   return { name, pid: child.pid ?? 0, url: `${url}/fan/${fanout}`, stop: () => stop(child) }
+}
+
+async function startServer(name: keyof typeof servers, origin: string, fanout: number): Promise<Peer> {
+  const server: Configured = servers[name]
+  const [folder, port] = [scratch(), await freePort()]
+  writeFileSync(join(folder, server.file), server.config({ origin, fanout, port, folder }))
+  const child = start('measured', server.command(folder), {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ...server.env },
+  })
+  const url = `http://127.0.0.1:${port}/fan/${fanout}`
+  await ready(url, child)
+  return { name, pid: child.pid ?? 0, url, stop: () => stop(child) }
 }
 
 async function startGateway(name: 'gateway' | 'bare', origin: string, fanout: number): Promise<Peer> {

@@ -2,12 +2,14 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { readArgs, UsageError } from '../../loadtest/bench/args.ts'
+import { peerNames, readArgs, UsageError } from '../../loadtest/bench/args.ts'
 import { readAutocannon, readWrk } from '../../loadtest/bench/load.ts'
 import type { Sample, Series } from '../../loadtest/bench/measure.ts'
 import { gatewayConfig } from '../../loadtest/bench/peers.ts'
 import { costs, doubts, judge, table } from '../../loadtest/bench/report.ts'
+import { krakendConfig, nginxLuaConf } from '../../loadtest/bench/servers.ts'
 import { median, ratio, spread } from '../../loadtest/bench/stats.ts'
+import { versus } from '../../loadtest/bench/versus.ts'
 import { parse } from '../../src/config/load.ts'
 import { reply } from '../../loadtest/peers/reply.ts'
 
@@ -46,9 +48,16 @@ describe('the command line', () => {
     })
   })
 
+  test('"peers" measures all but the bare gateway, unless told which', () => {
+    expect(readArgs(['peers'])).toMatchObject({ peers: true, only: peerNames.filter((name) => name !== 'bare') })
+    expect(readArgs(['peers', '--only', 'go,gateway'])).toMatchObject({ peers: true, only: ['go', 'gateway'] })
+    expect(readArgs([]).peers).toBe(false)
+  })
+
   test.each([
-    [['peers'], '"peers" is no word that bench knows; see npm run bench -- --help'],
-    [['--only', 'floor,flor'], '--only takes floor, naive, gateway, bare, not "flor"'],
+    [['pears'], '"pears" is no word that bench knows; see npm run bench -- --help'],
+    [['peers', 'x'], '"x" is no word that bench knows; see npm run bench -- --help'],
+    [['--only', 'floor,flor'], `--only takes ${peerNames.join(', ')}, not "flor"`],
     [['--fanout', '1,x'], '--fanout takes a whole number from 1, not "x"'],
     [['--seconds', '0'], '--seconds takes a whole number from 1, not "0"'],
     [['--goal', ''], '--goal takes a number such as 0.80, not ""'],
@@ -59,10 +68,10 @@ describe('the command line', () => {
 
   test('a wrong one is told on stderr, with exit code 2', async () => {
     const bench = join(import.meta.dirname, '../../loadtest/bench.ts')
-    const run = promisify(execFile)(process.execPath, [bench, 'peers'])
+    const run = promisify(execFile)(process.execPath, [bench, 'pears'])
     await expect(run).rejects.toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/^bench: "peers" is no word.*\n$/),
+      stderr: expect.stringMatching(/^bench: "pears" is no word.*\n$/),
     })
   })
 })
@@ -139,6 +148,17 @@ describe('the report', () => {
     expect(costs([floor, gateway])).toEqual([])
   })
 
+  test('sets the gateway beside its peers, in Markdown', () => {
+    const naive = { ...series('naive', sample(2000), sample(1000)), even: { perSecond: 700, p99Ms: 12.34 } }
+    const lines = versus([naive, gateway, series('go', undefined)]).split('\n')
+    expect(lines[0]).toBe(
+      '| fan-out 3 | req/s on one core | Oneloop is | p99 at 700 req/s | CPU per request | memory |',
+    )
+    expect(lines[2]).toBe('| naive | 1.50 k | 4.25 × | 12.3 ms | 750 µs | 100 MiB |')
+    expect(lines[3]).toBe('| **Oneloop** | 6.38 k |  | – | 176 µs | 100 MiB |')
+    expect(lines[4]).toBe('| go | – | – | – | – | 100 MiB |')
+  })
+
   test('judges the goal at fan-out 3', () => {
     expect(judge([floor, gateway], 0.8)).toMatchObject({
       met: true,
@@ -181,4 +201,41 @@ test.each(['gateway', 'bare'] as const)('%s makes as many different calls as the
 test('the reply is 486 bytes of JSON that a single-quoted nginx string can hold', () => {
   expect(Buffer.byteLength(reply)).toBe(486)
   expect(reply).not.toMatch(/['$\\]/)
+})
+
+describe('the peers', () => {
+  const given = { origin: 'http://127.0.0.1:81', fanout: 2, port: 82, folder: '/tmp/x' }
+
+  test('KrakenD has a backend for each call, each under its own name', () => {
+    expect(JSON.parse(krakendConfig(given))).toMatchObject({
+      version: 3,
+      port: 82,
+      endpoints: [
+        {
+          endpoint: '/fan/2',
+          backend: [
+            { url_pattern: '/a1', host: ['http://127.0.0.1:81'], group: 'a1' },
+            { url_pattern: '/a2', host: ['http://127.0.0.1:81'], group: 'a2' },
+          ],
+        },
+      ],
+    })
+  })
+
+  test('nginx makes all its calls at once, over connections that it keeps', () => {
+    const conf = nginxLuaConf(given)
+    expect(conf).toContain('capture_multi({ { "/up/a1" }, { "/up/a2" } })')
+    expect(conf).toContain('upstream origin { server 127.0.0.1:81; keepalive 128;')
+  })
+
+  test('those that run here without installing anything answer as the gateway does; what is missing is told', async () => {
+    const bench = join(import.meta.dirname, '../../loadtest/bench.ts')
+    const names = ['floor', 'naive', 'gateway', 'bare', 'nginx-lua', 'go', 'krakend']
+    const options = ['peers', '--check', '--fanout', '2', '--only', names.join(',')]
+    const { stdout } = await promisify(execFile)(process.execPath, [bench, ...options])
+    const left = [...stdout.matchAll(/^(\S+) is left out: (no \w+ on PATH|nginx has no Lua module .*)\.$/gm)]
+    const able = names.filter((name) => !left.some(([, out]) => out === name))
+    expect(able).toEqual(expect.arrayContaining(['floor', 'naive', 'gateway', 'bare']))
+    expect(stdout).toContain(`${able.join(', ')} give the same answers.`)
+  }, 120_000)
 })
