@@ -45,8 +45,12 @@ export interface Reply {
 /** What became of a call: a reply or a failure, told apart by `ok`. */
 export type Outcome = Reply | Failure
 
-/** Takes a call to an outcome. Always settles, never rejects: a rejection is a bug in the gateway. */
-export type Upstream = (call: Call, scope: Scope) => Promise<Outcome>
+/**
+ * Takes a call to an outcome. Always settles, never rejects: a rejection is a bug in the gateway. What it gives may be
+ * a promise, or settle at once when the outcome is there (an Eventual): a layer that only looks at the outcome hangs on
+ * with `then` and costs no turn of the promises' queue.
+ */
+export type Upstream = (call: Call, scope: Scope) => PromiseLike<Outcome>
 
 /** An upstream made from another: the one way to add behaviour to a call. */
 export type Layer = (next: Upstream) => Upstream

@@ -32,7 +32,7 @@ export function run(plan: Plan, input: Input, scope: Scope): Promise<Ended> {
 interface Made {
   readonly call: Call
   readonly sharing: number
-  readonly outcome: Promise<Outcome>
+  readonly outcome: PromiseLike<Outcome>
   readonly before: Made | undefined
 }
 
@@ -91,7 +91,7 @@ class Run implements State {
     return without(why, step.fallback)
   }
 
-  #call(step: Step, call: Call): Promise<Outcome> {
+  #call(step: Step, call: Call): PromiseLike<Outcome> {
     // What cannot be sent any more is no call: nobody should count it as one.
     if (this.#scope.ended !== null) return Promise.resolve(failure(this.#scope.ended))
     if (step.sharing === null) return step.upstream(call, this.#scope)

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { Client, type Dispatcher } from 'undici'
 import type { Call, Outcome, ReplyHeaders, Upstream } from '../call/call.ts'
+import { Eventual } from '../call/eventual.ts'
 import { type Failure, type FailureName, failure } from '../call/failure.ts'
 import type { Scope } from '../call/scope.ts'
 import type { Wheel } from '../call/wheel.ts'
@@ -56,13 +57,13 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
     return client
   }
   const connections = new Lender(options.connections, make, options.http2 === true ? maxStreams : 1)
-  const upstream: Upstream = (call, scope) =>
-    new Promise((resolve) => {
-      // Nothing was asked of the endpoint.
-      if (scope.ended !== null) return resolve({ ...failure(scope.ended), unsent: true, hurried: true })
-      const attempt = new Attempt(call, scope, wheel, options, connections, resolve)
-      connections.lend(attempt.send, call.again)
-    })
+  const upstream: Upstream = (call, scope) => {
+    // Nothing was asked of the endpoint.
+    if (scope.ended !== null) return Promise.resolve({ ...failure(scope.ended), unsent: true, hurried: true })
+    const attempt = new Attempt(call, scope, wheel, options, connections)
+    connections.lend(attempt.send, call.again)
+    return attempt.outcome
+  }
   const destroy = async (): Promise<void> => {
     await Promise.all(clients.map((client) => client.destroy()))
   }
@@ -92,7 +93,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly #wheel: Wheel
   readonly #began: number
   readonly #options: PoolOptions
-  readonly #resolve: (outcome: Outcome) => void
+  readonly outcome = new Eventual<Outcome>()
   readonly #watcher = (why: FailureName): void => this.#refuse(this.#endOf(why))
   readonly #connections: Lender<Client>
   #client: Client | null = null
@@ -106,21 +107,13 @@ class Attempt implements Dispatcher.DispatchHandler {
   #coding: string | null = null
   #json: JsonCheck | null = null
 
-  constructor(
-    call: Call,
-    scope: Scope,
-    wheel: Wheel,
-    options: PoolOptions,
-    connections: Lender<Client>,
-    resolve: (outcome: Outcome) => void,
-  ) {
+  constructor(call: Call, scope: Scope, wheel: Wheel, options: PoolOptions, connections: Lender<Client>) {
     this.#call = call
     this.#scope = scope
     this.#wheel = wheel
     this.#began = wheel.now()
     this.#options = options
     this.#connections = connections
-    this.#resolve = resolve
     scope.watch(this.#watcher)
   }
 
@@ -247,7 +240,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#scope.unwatch(this.#watcher)
     const error = outcome.ok ? null : outcome.error
     this.#options.onAttempt(this.#call.method, this.#status, error, this.#wheel.now() - this.#began)
-    this.#resolve(outcome)
+    this.outcome.resolve(outcome)
   }
 }
 

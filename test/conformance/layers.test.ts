@@ -211,7 +211,7 @@ forEachLayer((name, make) => {
         const layered = layer(upstream)
         const outer = new Scope(wheel, Infinity)
         const scopes: Scope[] = []
-        const settling: Promise<Outcome>[] = []
+        const settling: PromiseLike<Outcome>[] = []
         for (const { does, at, outcome: given } of deeds) {
           if (does === 'call') {
             const scope = outer.within(60_000)

@@ -15,7 +15,7 @@ interface Setting extends AsyncDisposable {
   readonly wheel: Wheel
   readonly wire: Wire
   /** Sends a call within a scope. */
-  readonly send: (scope: Scope, differs?: Partial<Call>) => Promise<Outcome>
+  readonly send: (scope: Scope, differs?: Partial<Call>) => PromiseLike<Outcome>
 }
 
 const call: Call = { method: 'GET', path: '/x', headers: ['a', 'b'], body: null, accept: () => true, decode: 'json' }

@@ -107,7 +107,7 @@ function setting(keys: readonly string[], random: () => number = () => 0, ejecti
     return { upstream, destroy }
   }
   const scope = new Scope(new Wheel(() => clock.now), Infinity)
-  const send = (more: Partial<Call> = {}): Promise<Outcome> => endpoints.upstream({ ...call, ...more }, scope)
+  const send = (more: Partial<Call> = {}): PromiseLike<Outcome> => endpoints.upstream({ ...call, ...more }, scope)
   const set = (...to: string[]): void => endpoints.set(to, make)
   /** Has the oldest call to an endpoint come to something. */
   const answer = async (key: string, outcome: Outcome): Promise<void> => {

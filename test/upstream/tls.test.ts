@@ -115,7 +115,7 @@ async function startWire(
   return {
     origin,
     wheel,
-    send: (differs: Partial<Call> = {}): Promise<Outcome> =>
+    send: (differs: Partial<Call> = {}): PromiseLike<Outcome> =>
       wire.upstream({ ...call, ...differs }, new Scope(wheel, Infinity)),
     async [Symbol.asyncDispose]() {
       await wire.destroy()
@@ -178,7 +178,7 @@ test.each(wires)('by %s a stream that is stopped leaves what it is not ready for
     sockets.push(socket)
     socket.write(large)
   }, tls)
-  const flow = (goesOn: boolean): Promise<Outcome> => wire.send({ sink: { head: () => {}, chunk: () => goesOn } })
+  const flow = (goesOn: boolean): PromiseLike<Outcome> => wire.send({ sink: { head: () => {}, chunk: () => goesOn } })
   void flow(false)
   await wire.origin.until(({ requests }) => requests.length === 1)
   // Time enough for as much as it is to come another way.
