@@ -18,6 +18,7 @@ import { matches, methodsOf, restOf } from './server/match.ts'
 import { normalPath } from './server/path.ts'
 import { mergeFailure } from './server/respond.ts'
 import { bodyCheck } from './server/schema.ts'
+import { storeOf } from './store.ts'
 import { Instruments } from './telemetry/instruments.ts'
 import { Sparing } from './telemetry/log.ts'
 import { waterfall } from './waterfall.ts'
@@ -56,7 +57,10 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
   const wheel = new Wheel()
   // What happens to upstreams meanwhile shows in the steps that it happens to.
   const log = new Sparing({ write: () => {} }, () => wheel.now())
-  const ground = { wheel, log, utilisation: () => 0, instruments: new Instruments(seriesOfConfig(config)) }
+  const instruments = new Instruments(seriesOfConfig(config))
+  // Nothing is taken from a cache that gateways share, nor left there.
+  const store = storeOf({ cache: { ...config.cache, redis: '' } }, { wheel, instruments })
+  const ground = { wheel, log, utilisation: () => 0, instruments, store }
   const stacks = asked.run ? stacksOf(config, ground) : null
   const compiled = await compileAll(config, (name, step) => stacks?.get(name)?.with(step) ?? unreachable)
   const ours = compiled.find((one) => one.route === route) as (typeof compiled)[number]

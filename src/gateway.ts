@@ -1,4 +1,5 @@
 import { pathToFileURL } from 'node:url'
+import type { Store } from './cache/store.ts'
 import type { Upstream } from './call/call.ts'
 import type { Wheel } from './call/wheel.ts'
 import type { Route, StepsRoute } from './config/route.ts'
@@ -33,6 +34,8 @@ export interface Ground {
   readonly log: Sparing
   /** The share of time that the loop is busy, from 0 to 1. */
   readonly utilisation: () => number
+  /** Where replies are kept; whoever made it destroys it. */
+  readonly store: Store
 }
 
 /** One thing that hinders a config that is sound in itself from being put to use, and where in it. */

@@ -5,6 +5,7 @@ import type { Config } from './config/schema.ts'
 import { BuildFault, type Hindrance, gateway } from './gateway.ts'
 import { seriesOfConfig } from './series.ts'
 import { type Listening, listen } from './server/listen.ts'
+import { storeOf } from './store.ts'
 import { Instruments } from './telemetry/instruments.ts'
 import { type Line, LogQueue, Sparing } from './telemetry/log.ts'
 import { type Batch, Queue } from './telemetry/queue.ts'
@@ -55,10 +56,15 @@ let cutting = false
 
 try {
   const sparing = new Sparing(log, () => wheel.now())
-  const made = await gateway(config, { wheel, instruments, log: sparing, utilisation: () => utilisation.last })
+  const store = storeOf(config, { wheel, instruments })
+  const made = await gateway(config, { wheel, instruments, log: sparing, utilisation: () => utilisation.last, store })
   const { host, limits } = config.listen
   const listening = await listen(made.fetch, { host, port: tcpPort, limits, shared, refused: made.refused })
-  port.on('message', (message: ToLoop) => void obey(message, listening, () => made.destroy()))
+  const destroy = async (): Promise<void> => {
+    await made.destroy()
+    await store.destroy()
+  }
+  port.on('message', (message: ToLoop) => void obey(message, listening, destroy))
   tell({ type: 'listening', port: listening.port })
 } catch (error) {
   const hindrances = error instanceof BuildFault ? error.hindrances : []

@@ -82,7 +82,7 @@ export const schema = z
         redis: z.string().describe('URL of Redis; empty: memory only.').prefault(''),
       })
       .describe('Where replies are kept.')
-      .exactOptional(),
+      .prefault({}),
     telemetry: z
       .strictObject({
         sample: share

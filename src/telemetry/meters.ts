@@ -50,6 +50,14 @@ export interface RefusalMeter {
   refused(status: number): void
 }
 
+/** Counts what becomes of the replies that are kept. */
+export interface StoreMeter {
+  /** Shows how many entries are in memory, and the bytes that they take. */
+  memory(entries: number, bytes: number): void
+  /** Counts an entry that was dropped to make room. */
+  evicted(): void
+}
+
 /** What of a route tells which numbers there are of it. */
 export interface CountedRoute {
   readonly name: string
@@ -68,6 +76,9 @@ const refusalSplit = refusedWith.map((status) => ({ 'http.response.status_code':
 export function seriesOf(routes: readonly CountedRoute[], upstreams: readonly string[]): Series[] {
   return [
     seriesNamed('oneloop.refusals', {}, refusalSplit),
+    seriesNamed('oneloop.cache.entries', {}),
+    seriesNamed('oneloop.cache.size', {}),
+    seriesNamed('oneloop.cache.evictions', {}),
     ...upstreams.flatMap((upstream) => [
       seriesNamed('oneloop.calls', { upstream }, callSplit),
       seriesNamed('http.client.request.duration', { upstream }, attempts.split),
@@ -111,6 +122,20 @@ export function isActiveRequests(name: string): boolean {
 export function refusalMeter(instruments: Instruments): RefusalMeter {
   const slots = new Map(refusedWith.map((status, i) => [status, instruments.slot('oneloop.refusals', {}, i)]))
   return { refused: (status) => slots.get(status)?.add(1) }
+}
+
+/** Makes the meter of the store. */
+export function storeMeter(instruments: Instruments): StoreMeter {
+  const slot = (name: Name): Slot => instruments.slot(name, {})
+  const [entries, size] = [slot('oneloop.cache.entries'), slot('oneloop.cache.size')]
+  const evictions = slot('oneloop.cache.evictions')
+  return {
+    memory(count, bytes) {
+      entries.set(count)
+      size.set(bytes)
+    },
+    evicted: () => evictions.add(1),
+  }
 }
 
 /** Makes the meter of an upstream. */

@@ -31,6 +31,9 @@ const rows = {
   'oneloop.breaker.state': gauge('1', '0: closed, 1: half-open, 2: open.'),
   'oneloop.endpoints.out': gauge('{endpoint}', 'Endpoints left out, by ejection or by checks.'),
   'oneloop.connections.broken': counter('{connection}', 'Connections given up since bytes came that nobody asked for.'),
+  'oneloop.cache.entries': gauge('{entry}', 'Replies that are kept in memory.'),
+  'oneloop.cache.size': gauge('By', 'The bytes that kept replies take in memory.'),
+  'oneloop.cache.evictions': counter('{entry}', 'Replies dropped from memory to make room.'),
 } as const satisfies Record<string, Row>
 
 /** The name of what is counted. */

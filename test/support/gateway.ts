@@ -6,6 +6,7 @@ import { gateway } from '../../src/gateway.ts'
 import { meaning } from '../../src/meaning.ts'
 import { seriesOfConfig } from '../../src/series.ts'
 import { type Listening, listen } from '../../src/server/listen.ts'
+import { storeOf } from '../../src/store.ts'
 import { Instruments, type Reading } from '../../src/telemetry/instruments.ts'
 import { type Line, Sparing } from '../../src/telemetry/log.ts'
 
@@ -42,7 +43,8 @@ export async function startGateway(yaml: string, more = ''): Promise<TestGateway
     { write: (level, message, fields) => void lines.push({ level, message, fields, at: Date.now() }) },
     () => wheel.now(),
   )
-  const made = await gateway(config, { wheel, instruments, log, utilisation: () => 0 })
+  const store = storeOf(config, { wheel, instruments })
+  const made = await gateway(config, { wheel, instruments, log, utilisation: () => 0, store })
   const { host, port, limits } = config.listen
   const listening = await listen(made.fetch, { host, port, limits, shared: false, refused: made.refused })
 
@@ -55,6 +57,7 @@ export async function startGateway(yaml: string, more = ''): Promise<TestGateway
     listening.cut()
     await listening.drain(0, 1_000)
     await made.destroy()
+    await store.destroy()
   }
   return {
     url: `http://127.0.0.1:${listening.port}`,
