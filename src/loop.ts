@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Purge, Store } from './cache/store.ts'
 import { Wheel } from './call/wheel.ts'
 import type { Config } from './config/schema.ts'
 import { BuildFault, type Hindrance, gateway } from './gateway.ts'
@@ -25,6 +26,7 @@ export interface LoopData {
 export type ToLoop =
   | { readonly type: 'drain'; readonly quietMs: number; readonly withinMs: number }
   | { readonly type: 'cut' }
+  | { readonly type: 'purge'; readonly id: number; readonly what: Purge }
   | { readonly type: 'log-taken' }
   | { readonly type: 'traces-taken' }
 
@@ -35,6 +37,8 @@ export type FromLoop =
   | { readonly type: 'log'; readonly batch: Batch<Line> }
   | { readonly type: 'traces'; readonly batch: Batch<Kept> }
   | { readonly type: 'drained'; readonly cut: number }
+  /** How many entries were purged; null when some could not be reached. */
+  | { readonly type: 'purged'; readonly id: number; readonly count: number | null }
 
 const port = parentPort
 if (port === null) throw new Error('loop.ts is the thread of a data loop: it is started by the supervisor')
@@ -64,7 +68,10 @@ try {
     await made.destroy()
     await store.destroy()
   }
-  port.on('message', (message: ToLoop) => void obey(message, listening, destroy))
+  port.on('message', (message: ToLoop) => {
+    if (message.type === 'purge') void purge(store, message)
+    else void obey(message, listening, destroy)
+  })
   tell({ type: 'listening', port: listening.port })
 } catch (error) {
   const hindrances = error instanceof BuildFault ? error.hindrances : []
@@ -72,7 +79,15 @@ try {
   end()
 }
 
-async function obey(message: ToLoop, listening: Listening, destroy: () => Promise<void>): Promise<void> {
+async function purge(store: Store, { id, what }: Extract<ToLoop, { type: 'purge' }>): Promise<void> {
+  tell({ type: 'purged', id, count: await store.purge(what) })
+}
+
+async function obey(
+  message: Exclude<ToLoop, { type: 'purge' }>,
+  listening: Listening,
+  destroy: () => Promise<void>,
+): Promise<void> {
   if (message.type === 'log-taken') return log.taken()
   if (message.type === 'traces-taken') return traces.taken()
   if (message.type === 'cut') cutting = true

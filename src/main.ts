@@ -5,6 +5,7 @@ import type { Config } from './config/schema.ts'
 import { Misuse, explain } from './explain.ts'
 import { BuildFault, compileAll } from './gateway.ts'
 import { meaning } from './meaning.ts'
+import { kinds, purge } from './purge.ts'
 import { unreachable } from './routes.ts'
 import { start } from './start.ts'
 
@@ -15,6 +16,8 @@ Usage: oneloop COMMAND [--config FILE]
   start                     serve, until SIGTERM or SIGINT
   check                     read the config and tell every fault with file:line:column
   explain METHOD PATH       show what a request would do: its route, steps, order and limits
+  purge                     have a running gateway drop replies from its cache, by one of
+                            --tag, --prefix and --key
   help                      this text
   version                   the version
 
@@ -23,8 +26,13 @@ Options
   --run                     explain: make the calls, and show when each ran
   --header "NAME: VALUE"    explain: a header of the request; may be repeated
   --body JSON               explain: the body of the request; @FILE reads it from a file
+  --tag TAG                 purge: replies that have the tag
+  --prefix TEXT             purge: replies whose key begins so; "GET users /" means all of an upstream, "" means all
+  --key KEY                 purge: the reply of one call, "GET users /users/7", however it varies
+  --ops URL                 purge: the ops port; default http://127.0.0.1:9090
+  --token TOKEN             purge: what the config has as ops.token; default: the variable OPS_TOKEN
 
-Exit status: 0 done, 1 a fault in the config or the run, 2 a fault in the command.
+Exit status: 0 done, 1 a fault in the config or the run, or not all is purged, 2 a fault in the command.
 `
 
 const options = {
@@ -32,6 +40,11 @@ const options = {
   run: { type: 'boolean', default: false },
   header: { type: 'string', multiple: true },
   body: { type: 'string' },
+  tag: { type: 'string' },
+  prefix: { type: 'string' },
+  key: { type: 'string' },
+  ops: { type: 'string', default: 'http://127.0.0.1:9090' },
+  token: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
   version: { type: 'boolean', short: 'v', default: false },
 } as const satisfies ParseArgsConfig['options']
@@ -61,11 +74,20 @@ async function main(args: string[]): Promise<number> {
     const [method = '', target = ''] = rest
     return withConfig(parsed.values, (config) => explain(config, { method, target, ...parsed.values }))
   }
+  if (command === 'purge' && rest.length === 0) return purged(parsed.values)
   return misused(
-    ['start', 'check', 'explain'].includes(command)
+    ['start', 'check', 'explain', 'purge'].includes(command)
       ? `too few or too many words for "${command}"`
       : `no command "${command}"`,
   )
+}
+
+function purged(values: Values): Promise<number> | number {
+  if (kinds.filter((kind) => values[kind] !== undefined).length !== 1) {
+    return misused('"purge" needs one of --tag, --prefix and --key')
+  }
+  if (!URL.canParse(values.ops)) return misused(`--ops needs a URL such as ${options.ops.default}`)
+  return purge({ ...values, token: values.token ?? process.env.OPS_TOKEN ?? '' })
 }
 
 async function withConfig(

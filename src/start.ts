@@ -1,3 +1,4 @@
+import type { Purge } from './cache/store.ts'
 import { listing } from './config/fault.ts'
 import type { Loaded } from './config/load.ts'
 import type { Config } from './config/schema.ts'
@@ -17,11 +18,12 @@ export async function start(config: Config, loaded: Loaded): Promise<number> {
   const writer = logWriter()
   const recent = new Recent()
   const supervisor = new Supervisor(config, { ...writer, traces: (batch) => recent.add(batch) })
-  const app = opsApp({
+  const shown = {
     ready: () => ({ ready: supervisor.status().ready, state: supervisor.status().state }),
     status: () => ({ ...supervisor.status(), series: supervisor.read().filter(({ value }) => value !== 0) }),
     traces: () => recent.list(),
-  })
+  }
+  const app = opsApp(shown, { token: config.ops.token, purge: (what) => purge(supervisor, writer, what) })
   const { host, port } = config.ops
   const stopped = untilStopped(supervisor, writer, config.listen.drain)
   let ops
@@ -44,6 +46,12 @@ export async function start(config: Config, loaded: Loaded): Promise<number> {
   // What is left of the log is waited for, but somebody may have stopped reading it.
   setTimeout(() => process.exit(exitStatus), lastLinesMs).unref()
   return exitStatus
+}
+
+async function purge(supervisor: Supervisor, writer: LogWriter, what: Purge): ReturnType<Supervisor['purge']> {
+  const done = await supervisor.purge(what)
+  writer.log(done.whole ? 'info' : 'warn', 'purged', { ...what, entries: done.purged, whole: done.whole })
+  return done
 }
 
 function urlOf(host: string, port: number): string {

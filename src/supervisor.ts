@@ -2,6 +2,8 @@ import { createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
+import { ask } from './ask.ts'
+import type { Purge } from './cache/store.ts'
 import type { Config } from './config/schema.ts'
 import type { Hindrance } from './gateway.ts'
 import type { FromLoop, LoopData, ToLoop } from './loop.ts'
@@ -67,6 +69,8 @@ const soundMs = 10_000
 const quietMs = 1_000
 // Kubernetes kills after 30 s; what is not done by then would be cut by it, uncounted.
 const leaveMs = 25_000
+// What a purge may take that looks through all keys of a large Redis.
+const purgeMs = 30_000
 // However long it serves on before: who raises `drain` raises what Kubernetes waits.
 const leastDrainMs = 5_000
 
@@ -141,6 +145,15 @@ export class Supervisor {
     return counts.reduce((sum, count) => sum + count, 0)
   }
 
+  /** Drops kept replies in all loops. Tells how many, and whether that was all. */
+  async purge(what: Purge): Promise<{ readonly purged: number; readonly whole: boolean }> {
+    const answers = await Promise.all(
+      this.#loops.map(({ worker }) => ask<'purge'>(worker, { type: 'purge', what }, purgeMs)),
+    )
+    const counts = answers.map((answer) => answer?.count ?? null)
+    return { purged: counts.reduce<number>((sum, count) => sum + (count ?? 0), 0), whole: !counts.includes(null) }
+  }
+
   #begin(loop: Loop): Promise<void> {
     const data: LoopData = {
       config: this.#config,
@@ -153,6 +166,8 @@ export class Supervisor {
       name: 'data loop',
       resourceLimits: { maxYoungGenerationSizeMb },
     })
+    // Each question that is under way listens for its answer.
+    worker.setMaxListeners(0)
     Object.assign(loop, { worker, listening: false, startedAt: performance.now() })
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromLoop) => {

@@ -1,5 +1,9 @@
 import { type ServerType, serve } from '@hono/node-server'
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { mayChange } from './change.ts'
+import { problem } from './problem.ts'
+import { type PurgeAll, purge } from './purge.ts'
 
 /** What the ops port shows. */
 export interface Shown {
@@ -11,16 +15,32 @@ export interface Shown {
   traces(): object
 }
 
+/** What can be changed by the ops port, and by whom. */
+export interface Changes {
+  /** Who shows it may; empty: who comes from this machine. */
+  readonly token: string
+  readonly purge: PurgeAll
+}
+
+// Nobody has more than that to say.
+const maxBodyBytes = 64 * 1024
+
 /**
  * Serves health and status from the control loop, so that they answer also while a data loop is blocked. `/livez` says
  * that this process need not be killed, `/readyz` that it may be sent requests.
  */
-export function opsApp(shown: Shown): Hono {
+export function opsApp(shown: Shown, changes: Changes): Hono {
   const app = new Hono()
   app.use(async (c, next) => {
     await next()
     c.header('cache-control', 'no-store')
   })
+  app.on('POST', '/api/*', mayChange(changes.token))
+  app.on(
+    'POST',
+    '/api/*',
+    bodyLimit({ maxSize: maxBodyBytes, onError: () => problem(413, `the body has more than ${maxBodyBytes} bytes`) }),
+  )
   app.get('/livez', (c) => c.text('ok\n'))
   app.get('/readyz', (c) => {
     const state = shown.ready()
@@ -28,7 +48,8 @@ export function opsApp(shown: Shown): Hono {
   })
   app.get('/api/status', (c) => c.json(shown.status()))
   app.get('/api/traces', (c) => c.json(shown.traces()))
-  app.get('/', (c) => c.text('Oneloop ops: /livez /readyz /api/status /api/traces\n'))
+  app.post('/api/purge', (c) => purge(c, changes.purge))
+  app.get('/', (c) => c.text('Oneloop ops: /livez /readyz /api/status /api/traces; POST /api/purge\n'))
   return app
 }
 
