@@ -7,6 +7,8 @@ import { BuildFault, type Hindrance, gateway } from './gateway.ts'
 import { seriesOfConfig } from './series.ts'
 import { type Listening, listen } from './server/listen.ts'
 import { storeOf } from './store.ts'
+import { timeCollections } from './telemetry/collections.ts'
+import { type Delays, measureDelays } from './telemetry/delays.ts'
 import { Instruments } from './telemetry/instruments.ts'
 import { type Line, LogQueue, Sparing } from './telemetry/log.ts'
 import { type Batch, Queue } from './telemetry/queue.ts'
@@ -33,6 +35,7 @@ export type ToLoop =
 /** What a data loop tells the control loop. */
 export type FromLoop =
   | { readonly type: 'listening'; readonly port: number }
+  | { readonly type: 'delays'; readonly delays: Delays }
   | { readonly type: 'failed'; readonly message: string; readonly hindrances: readonly Hindrance[] }
   | { readonly type: 'log'; readonly batch: Batch<Line> }
   | { readonly type: 'traces'; readonly batch: Batch<Kept> }
@@ -46,14 +49,21 @@ const tell = (message: FromLoop): void => port.postMessage(message)
 
 // Long enough not to take one slow request for a busy loop.
 const lookMs = 200
+const busyFrom = 0.05
 // A few hundred kilobytes, if the control loop does not come to take them.
 const maxTraces = 200
 
 const { config, buffer, port: tcpPort, shared } = workerData as LoopData
 const instruments = new Instruments(seriesOfConfig(config), buffer)
+timeCollections(instruments)
+const delayMeter = measureDelays()
+tell({ type: 'delays', delays: delayMeter.delays })
 const wheel = new Wheel()
 const utilisation = new Utilisation()
-setInterval(() => utilisation.look(), lookMs).unref()
+setInterval(() => {
+  utilisation.look()
+  delayMeter.busy(utilisation.last > busyFrom)
+}, lookMs).unref()
 const log = new LogQueue((batch) => tell({ type: 'log', batch }))
 const traces = new Queue<Kept>(maxTraces, (batch) => tell({ type: 'traces', batch }))
 let cutting = false

@@ -2,10 +2,16 @@ import type { Purge } from './cache/store.ts'
 import { listing } from './config/fault.ts'
 import type { Loaded } from './config/load.ts'
 import type { Config } from './config/schema.ts'
-import { listenOps, opsApp } from './ops/http.ts'
+import { type Shown, listenOps, opsApp } from './ops/http.ts'
 import { type LogWriter, logWriter } from './ops/log.ts'
+import { observer } from './ops/observe.ts'
+import { exposition } from './ops/prometheus.ts'
+import { revisionOf, revisionReading, told } from './ops/readings.ts'
 import { Recent } from './ops/recent.ts'
-import { StartFault, Supervisor } from './supervisor.ts'
+import { openDescriptors, throttling } from './ops/system.ts'
+import { vitalNumbers } from './ops/vitals.ts'
+import { StartFault, Supervisor, loopNames } from './supervisor.ts'
+import type { Reading } from './telemetry/instruments.ts'
 
 // A terminal sends Ctrl-C to the process and its parent, which may pass it on: that is one wish, not two.
 const secondSignalMs = 500
@@ -15,12 +21,21 @@ const lastLinesMs = 1_000
 
 /** Runs the gateway until it is told to stop. Gives the exit status. */
 export async function start(config: Config, loaded: Loaded): Promise<number> {
-  const writer = logWriter()
+  const tells = { cgroup: throttling() !== null, descriptors: openDescriptors() !== null }
+  const numbers = vitalNumbers(loopNames(config), tells)
+  const writer = logWriter(numbers)
   const recent = new Recent()
   const supervisor = new Supervisor(config, { ...writer, traces: (batch) => recent.add(batch) })
-  const shown = {
+  const revision = revisionReading(revisionOf(config))
+  numbers.slot('oneloop.config.load.time', {}).set(Date.now() / 1_000)
+  const readings = (): Reading[] => [...told(supervisor.read()), ...numbers.read(), revision]
+  const look = observer(numbers, tells, () => supervisor.threads())
+  look()
+  setInterval(look, 1_000).unref()
+  const shown: Shown = {
     ready: () => ({ ready: supervisor.status().ready, state: supervisor.status().state }),
     status: () => ({ ...supervisor.status(), series: supervisor.read().filter(({ value }) => value !== 0) }),
+    metrics: (form) => exposition(readings(), form),
     traces: () => recent.list(),
   }
   const app = opsApp(shown, { token: config.ops.token, purge: (what) => purge(supervisor, writer, what) })

@@ -7,6 +7,7 @@ import type { Purge } from './cache/store.ts'
 import type { Config } from './config/schema.ts'
 import type { Hindrance } from './gateway.ts'
 import type { FromLoop, LoopData, ToLoop } from './loop.ts'
+import { type Probe, workerProbe } from './ops/probe.ts'
 import { seriesOfConfig } from './series.ts'
 import { Instruments, type Reading } from './telemetry/instruments.ts'
 import type { Line } from './telemetry/log.ts'
@@ -42,9 +43,21 @@ export interface Status {
   readonly loops: readonly { readonly listening: boolean; readonly deaths: number }[]
 }
 
+/** A data loop's thread as it is now, for whoever watches it from outside. */
+export interface Thread {
+  readonly name: string
+  /** Null while it is being replaced. */
+  readonly worker: Worker | null
+  readonly probe: Probe | null
+  readonly listening: boolean
+  readonly deaths: number
+}
+
 interface Loop {
+  readonly name: string
   readonly instruments: Instruments
   worker: Worker | null
+  probe: Probe | null
   listening: boolean
   /** Whether it was told to end, so that its end is no death. */
   ending: boolean
@@ -86,11 +99,12 @@ export class Supervisor {
     this.#config = config
     this.#events = events
     this.#port = config.listen.port
-    const count = config.loops === 'auto' ? availableParallelism() : config.loops
     const series = seriesOfConfig(config)
-    this.#loops = Array.from({ length: count }, () => ({
+    this.#loops = loopNames(config).map((name) => ({
+      name,
       instruments: new Instruments(series),
       worker: null,
+      probe: null,
       listening: false,
       ending: false,
       deaths: 0,
@@ -116,6 +130,11 @@ export class Supervisor {
     const loops = this.#loops.map(({ listening, deaths }) => ({ listening, deaths }))
     const ready = this.#state === 'serving' && loops.some(({ listening }) => listening)
     return { state: this.#state, ready, port: this.#port, loops }
+  }
+
+  /** Gives the threads of the data loops. */
+  threads(): readonly Thread[] {
+    return this.#loops
   }
 
   /** Reads all numbers, summed over the loops. */
@@ -175,7 +194,8 @@ export class Supervisor {
           loop.listening = true
           this.#port = message.port
           resolve()
-        } else if (message.type === 'failed') reject(new StartFault(message.message, message.hindrances))
+        } else if (message.type === 'delays') loop.probe = workerProbe(worker, message.delays)
+        else if (message.type === 'failed') reject(new StartFault(message.message, message.hindrances))
         else if (message.type === 'log') {
           this.#events.lines(message.batch)
           worker.postMessage({ type: 'log-taken' } satisfies ToLoop)
@@ -197,8 +217,7 @@ export class Supervisor {
 
   #died(loop: Loop): void {
     const wasListening = loop.listening
-    loop.worker = null
-    loop.listening = false
+    Object.assign(loop, { worker: null, probe: null, listening: false })
     if (loop.ending || this.#state === 'stopped' || (!wasListening && this.#state === 'starting')) return
     loop.deaths++
     loop.instruments.zeroGauges()
@@ -231,6 +250,12 @@ export class Supervisor {
       setTimeout(() => void worker.terminate(), deadline).unref()
     })
   }
+}
+
+/** Names the data loops of a config. */
+export function loopNames({ loops }: Config): string[] {
+  const count = loops === 'auto' ? availableParallelism() : loops
+  return Array.from({ length: count }, (_, i) => (count === 1 ? 'data' : `data-${i + 1}`))
 }
 
 /** Finds out whether the port can be had at all, which reusePort would not tell, and which it is when any will do. */

@@ -5,6 +5,8 @@ import { failures } from '../src/call/failure.ts'
 import { format } from '../src/config/fault.ts'
 import { parse } from '../src/config/load.ts'
 import { meaning } from '../src/meaning.ts'
+import { revisionReading } from '../src/ops/readings.ts'
+import { vitals } from '../src/ops/vitals.ts'
 import { seriesOf } from '../src/telemetry/meters.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -50,5 +52,6 @@ test('docs/operating.md has a row for each failure, with its status, and for eac
   const told = new Map(rows as [string, string][])
   for (const [name, { status }] of Object.entries(failures)) expect(told.get(name)).toMatch(String(status))
   const names = new Set(seriesOf([{ name: 'r', methods: ['GET'] }], ['u']).map(({ name }) => name))
+  for (const name of [...Object.keys(vitals), revisionReading('').name]) names.add(name)
   expect([...told.keys()].toSorted()).toEqual([...Object.keys(failures), ...names].toSorted())
 })

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { mayChange } from './change.ts'
 import { problem } from './problem.ts'
+import { type Form, formOf, forms } from './prometheus.ts'
 import { type PurgeAll, purge } from './purge.ts'
 
 /** What the ops port shows. */
@@ -11,6 +12,8 @@ export interface Shown {
   ready(): { readonly ready: boolean }
   /** All that is to be known. */
   status(): object
+  /** All numbers, as Prometheus reads them. */
+  metrics(form: Form): string
   /** The requests whose traces were kept last, the latest first. */
   traces(): object
 }
@@ -26,8 +29,8 @@ export interface Changes {
 const maxBodyBytes = 64 * 1024
 
 /**
- * Serves health and status from the control loop, so that they answer also while a data loop is blocked. `/livez` says
- * that this process need not be killed, `/readyz` that it may be sent requests.
+ * Serves health, numbers and status from the control loop, so that they answer also while a data loop is blocked.
+ * `/livez` says that this process need not be killed, `/readyz` that it may be sent requests.
  */
 export function opsApp(shown: Shown, changes: Changes): Hono {
   const app = new Hono()
@@ -46,10 +49,14 @@ export function opsApp(shown: Shown, changes: Changes): Hono {
     const state = shown.ready()
     return c.json(state, state.ready ? 200 : 503)
   })
+  app.get('/metrics', (c) => {
+    const form = formOf(c.req.header('accept'))
+    return c.body(shown.metrics(form), 200, { 'content-type': forms[form], vary: 'accept' })
+  })
   app.get('/api/status', (c) => c.json(shown.status()))
   app.get('/api/traces', (c) => c.json(shown.traces()))
   app.post('/api/purge', (c) => purge(c, changes.purge))
-  app.get('/', (c) => c.text('Oneloop ops: /livez /readyz /api/status /api/traces; POST /api/purge\n'))
+  app.get('/', (c) => c.text('Oneloop ops: /livez /readyz /metrics /api/status /api/traces; POST /api/purge\n'))
   return app
 }
 

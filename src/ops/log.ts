@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import type { Instruments } from '../telemetry/instruments.ts'
 import type { Line } from '../telemetry/log.ts'
 import type { Batch } from '../telemetry/queue.ts'
 
@@ -16,13 +17,18 @@ const maxWaitingBytes = 1024 * 1024
  * Makes the one writer of a process's log. A reader that stalls or goes away stops nothing: what does not fit is
  * dropped, and counted in a line of its own once there is room.
  */
-export function logWriter(): LogWriter {
+export function logWriter(numbers: Instruments): LogWriter {
   const { stdout } = process
+  const lost = numbers.slot('oneloop.log.dropped', {})
   let dropped = 0
+  const drop = (count: number): void => {
+    dropped += count
+    lost.add(count)
+  }
   const hasRoom = (): boolean => stdout.writableLength <= maxWaitingBytes
   const write = (line: string): void => {
     if (hasRoom()) stdout.write(line)
-    else dropped++
+    else drop(1)
   }
   // Not pino's own way to stdout: that waits until a line is written, and this loop with it.
   const options = {
@@ -47,7 +53,7 @@ export function logWriter(): LogWriter {
       for (const { level, message, fields, at } of batch.items) {
         logger[level]({ time: new Date(at).toISOString(), ...fields }, message)
       }
-      dropped += batch.dropped
+      drop(batch.dropped)
       tellDropped()
     },
   }

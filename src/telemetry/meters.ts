@@ -1,4 +1,5 @@
 import { type FailureName, failures } from '../call/failure.ts'
+import { collectionTypes } from './collections.ts'
 import type { Attributes, Instruments, Series, Slot } from './instruments.ts'
 import { type Outcomes, attemptOutcomes, requestOutcomes } from './outcomes.ts'
 import { type Name, seriesNamed } from './table.ts'
@@ -79,6 +80,11 @@ export function seriesOf(routes: readonly CountedRoute[], upstreams: readonly st
     seriesNamed('oneloop.cache.entries', {}),
     seriesNamed('oneloop.cache.size', {}),
     seriesNamed('oneloop.cache.evictions', {}),
+    seriesNamed(
+      'v8js.gc.duration',
+      {},
+      collectionTypes.map((type) => ({ 'v8js.gc.type': type })),
+    ),
     ...upstreams.flatMap((upstream) => [
       seriesNamed('oneloop.calls', { upstream }, callSplit),
       seriesNamed('http.client.request.duration', { upstream }, attempts.split),

@@ -5,7 +5,7 @@ import { ask, request } from '../support/client.ts'
 const closing: (() => void)[] = []
 afterAll(() => closing.forEach((close) => close()))
 
-const shown = { ready: () => ({ ready: true }), status: () => ({}), traces: () => ({}) }
+const shown = { ready: () => ({ ready: true }), status: () => ({}), metrics: () => '', traces: () => ({}) }
 
 /** The ops port, which says what was to be purged. */
 async function ops(token: string, whole = true) {

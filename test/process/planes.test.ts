@@ -80,29 +80,34 @@ async function counted(gateway: GatewayProcess, count: number): Promise<number> 
   }
 }
 
-test.concurrent('P5: health is told by another thread while a transform blocks the data loop for 2 s', async () => {
-  using folder = folderOf({})
-  const marker = join(folder.path, 'blocked')
-  await using origin = await startJsonOrigin({ '/ok': {} })
-  await using gateway = await startProcess(config(origin.url), { env: { BLOCKED: marker } })
-  expect((await get(gateway, '/where')).json()).toMatchObject({ isMainThread: false })
+test.concurrent(
+  'P5: health and numbers are told by another thread while a transform blocks the data loop for 2 s',
+  async () => {
+    using folder = folderOf({})
+    const marker = join(folder.path, 'blocked')
+    await using origin = await startJsonOrigin({ '/ok': {} })
+    await using gateway = await startProcess(config(origin.url), { env: { BLOCKED: marker } })
+    expect((await get(gateway, '/where')).json()).toMatchObject({ isMainThread: false })
 
-  const watcher: FSWatcher = watch(folder.path)
-  const blocked = once(watcher, 'change')
-  const order: string[] = []
-  const note = async (name: string, response: Promise<{ status: number }>): Promise<void> => {
-    expect((await response).status).toBe(200)
-    order.push(name)
-  }
-  const spin = note('spin', get(gateway, '/spin'))
-  await blocked
-  watcher.close()
-  const others = note('where', get(gateway, '/where'))
-  const health = ['livez', 'readyz', 'api/status'].map((path) => note(path, fetch(`${gateway.opsUrl}/${path}`)))
-  await Promise.all([spin, others, ...health])
-  expect(order.slice(0, 3).toSorted()).toEqual(['api/status', 'livez', 'readyz'])
-  expect(order.slice(3).toSorted()).toEqual(['spin', 'where'])
-})
+    const watcher: FSWatcher = watch(folder.path)
+    const blocked = once(watcher, 'change')
+    const order: string[] = []
+    const note = async (name: string, response: Promise<{ status: number }>): Promise<void> => {
+      expect((await response).status).toBe(200)
+      order.push(name)
+    }
+    const spin = note('spin', get(gateway, '/spin'))
+    await blocked
+    watcher.close()
+    const others = note('where', get(gateway, '/where'))
+    const health = ['livez', 'readyz', 'metrics', 'api/status'].map((path) =>
+      note(path, fetch(`${gateway.opsUrl}/${path}`)),
+    )
+    await Promise.all([spin, others, ...health])
+    expect(order.slice(0, 4).toSorted()).toEqual(['api/status', 'livez', 'metrics', 'readyz'])
+    expect(order.slice(4).toSorted()).toEqual(['spin', 'where'])
+  },
+)
 
 test.concurrent('P9: a transform that throws costs that request only', async () => {
   await using origin = await startJsonOrigin({ '/ok': {} })
