@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { type TLSSocket, createSecureContext } from 'node:tls'
 import { buildConnector, errors } from 'undici'
 import type { Wheel } from '../call/wheel.ts'
+import type { Ledger } from '../telemetry/ledger.ts'
 
 /** How connections to an upstream are secured. The texts are PEM. */
 export interface TlsOptions {
@@ -21,6 +22,7 @@ export interface ConnectorOptions {
   readonly tls?: TlsOptions | undefined
   /** Speaks HTTP/2, and nothing else: by ALPN over TLS, at once without (RFC 9113 §3.3). */
   readonly http2?: boolean | undefined
+  readonly ledger: Ledger
 }
 
 /**
@@ -30,7 +32,7 @@ export interface ConnectorOptions {
 export function connector(
   wheel: Wheel,
   connectMs: number,
-  { address, tls, http2 = false }: ConnectorOptions = {},
+  { address, tls, http2 = false, ledger }: ConnectorOptions,
 ): buildConnector.connector {
   const { serverName, ...pem } = tls ?? {}
   const open = buildConnector({
@@ -41,7 +43,7 @@ export function connector(
     useH2c: http2,
     // Said, since Node would else let NODE_TLS_REJECT_UNAUTHORIZED switch it off.
     rejectUnauthorized: true,
-    ...(!http2 && { onread }),
+    ...(!http2 && { onread: onreadWith(ledger) }),
     ...(serverName !== undefined && { servername: serverName }),
     // Made once: Node would read certificates and key anew for each connection.
     ...(tls !== undefined && { secureContext: createSecureContext(pem) }),
@@ -56,6 +58,7 @@ export function connector(
       // One call after the other, over what was to carry a hundred at once, would look like a slow upstream.
       if (http2 && (connected as TLSSocket).alpnProtocol !== 'h2') return callback(noHttp2(socket), null)
       callback(null, connected as Socket)
+      ledger.switch(0, null)
       if (!http2) tighten(connected as ParsedSocket)
     })
     const alarm = wheel.set(wheel.now() + connectMs, () => {
@@ -94,20 +97,25 @@ let parserKey = Symbol('none yet')
  * Has what arrives go straight to the parser, read into one buffer that all sockets share. Node would make 64 KiB for
  * each read, give most of it back, and pass the rest on through a stream: a tenth of all that a request costs.
  */
-const onread = {
-  buffer: Buffer.allocUnsafeSlow(64 * 1024),
-  callback(this: ParsedSocket, length: number, buffer: Buffer): boolean {
-    const parser = this[parserKey]
-    if (!parser) return true
-    // A copy, since bodies are kept as they lie in what was parsed.
-    const bytes = Buffer.from(buffer.subarray(0, length))
-    // TLS passes on all that it has deciphered, though it was told to stop: where undici reads when it resumes.
-    if (parser.paused) this.push(bytes)
-    else parser.execute(bytes)
-    // False stops reading until undici, which resumes where it stopped, asks the socket for more.
-    return !parser.paused
-  },
+function onreadWith(ledger: Ledger) {
+  return {
+    buffer: readBuffer,
+    callback(this: ParsedSocket, length: number, buffer: Buffer): boolean {
+      const parser = this[parserKey]
+      if (!parser) return true
+      // A copy, since bodies are kept as they lie in what was parsed.
+      const bytes = Buffer.from(buffer.subarray(0, length))
+      // TLS passes on all that it has deciphered, though it was told to stop: where undici reads when it resumes.
+      if (parser.paused) this.push(bytes)
+      else parser.execute(bytes)
+      ledger.switch(0, null)
+      // False stops reading until undici, which resumes where it stopped, asks the socket for more.
+      return !parser.paused
+    },
+  }
 }
+
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
 
 /**
  * Has the parser of a connection be strict where undici is lenient. It is an internal of undici's: its version is
