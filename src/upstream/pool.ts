@@ -168,7 +168,9 @@ class Attempt implements Dispatcher.DispatchHandler {
       return
     }
     this.#errand.work.on(this.#errand.accounts.receive)
-    const fields = ((controller as { rawHeaders?: unknown[] }).rawHeaders?.length ?? 0) / 2
+    const { rawHeaders } = controller as { rawHeaders?: unknown }
+    // Fields that were read past the parser are no list, and few.
+    const fields = Array.isArray(rawHeaders) ? rawHeaders.length / 2 : 0
     const fault = judgeHead(status, headers, fields, maxFields)
     if (fault !== null) return this.#refuse(fault)
     this.#status = status
