@@ -14,9 +14,9 @@ export const cores: Readonly<Record<Core, number>> | undefined = findCores()
 const running = new Set<ChildProcess>()
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
 
-/** Starts a process on a core; it is killed when this one exits. */
-export function start(core: Core, command: readonly string[], options: SpawnOptions): ChildProcess {
-  const pin = cores ? ['taskset', '-c', String(cores[core])] : []
+/** Starts a process on a core, or on any; it is killed when this one exits. */
+export function start(core: Core | 'any', command: readonly string[], options: SpawnOptions): ChildProcess {
+  const pin = cores && core !== 'any' ? ['taskset', '-c', String(cores[core])] : []
   const [file = '', ...args] = [...pin, ...command] // taskset becomes the command: the pid is the command's
   const child = spawn(file, args, options)
   running.add(child)

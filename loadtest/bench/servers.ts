@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs'
 import { has } from './child.ts'
-import { nginxConf } from './origin.ts'
+import { luaLacks, luaModules, nginxConf } from './origin.ts'
 
 /** A server that does the same as the gateway by a configuration of its own. */
 export interface Configured {
@@ -22,8 +21,6 @@ export interface Given {
   readonly folder: string
 }
 
-const modules = ['ndk_http_module', 'ngx_http_lua_module'].map((name) => `/usr/lib/nginx/modules/${name}.so`)
-
 const krakend = {
   lacking: () => (has('krakend') ? undefined : 'no krakend on PATH'),
   file: 'krakend.json',
@@ -34,7 +31,7 @@ const krakend = {
 /** The peers that are configured, not written. */
 export const servers = {
   'nginx-lua': {
-    lacking: nginxLacks,
+    lacking: luaLacks,
     file: 'nginx.conf',
     config: nginxLuaConf,
     command: (folder: string) => ['nginx', '-p', folder, '-c', 'nginx.conf', '-e', 'stderr'],
@@ -43,17 +40,12 @@ export const servers = {
   'krakend-2': { ...krakend, env: { GOMAXPROCS: '2' } },
 } as const satisfies Record<string, Configured>
 
-function nginxLacks(): string | undefined {
-  if (!has('nginx')) return 'no nginx on PATH'
-  return modules.every((file) => existsSync(file)) ? undefined : 'nginx has no Lua module (libnginx-mod-http-lua)'
-}
-
 /** Calls at once by `capture_multi`, and the bodies put together as they came. */
 export function nginxLuaConf({ origin, fanout, port, folder }: Given): string {
   const names = Array.from({ length: fanout }, (_, index) => `a${index + 1}`)
   const calls = names.map((name) => `{ "/up/${name}" }`).join(', ')
   return nginxConf(folder, {
-    before: modules.map((file) => `load_module ${file};`).join('\n'),
+    before: luaModules,
     http: `upstream origin { server ${new URL(origin).host}; keepalive 128; keepalive_requests 1000000000; keepalive_timeout 1h; }`,
     server: `
     listen 127.0.0.1:${port} backlog=2048;

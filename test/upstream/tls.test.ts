@@ -8,7 +8,6 @@ import { type PoolOptions, pool } from '../../src/upstream/pool.ts'
 import { certify } from '../support/certificate.ts'
 import { type Origin, type Script, json, response, startOrigin } from '../support/origin.ts'
 import { expectAlive, expectFailure, startSetting } from './setting.ts'
-import { noLedger } from '../support/ledger.ts'
 
 const trusted = getCACertificates('default')
 const authority = certify({})
@@ -111,7 +110,6 @@ async function startWire(
     trusted: false,
     onBroken: () => {},
     onAttempt: () => {},
-    ...noLedger,
     ...more,
   })
   return {
