@@ -3,6 +3,7 @@ import { Wheel } from './call/wheel.ts'
 import { Scope } from './call/scope.ts'
 import { failures, statusOf } from './call/failure.ts'
 import { randomHex, traceOf } from './call/trace.ts'
+import { unwatched } from './call/work.ts'
 import type { StepsRoute } from './config/route.ts'
 import type { Config } from './config/schema.ts'
 import { describePlan, describeRoute, describeUpstreams } from './describe.ts'
@@ -20,6 +21,7 @@ import { mergeFailure } from './server/respond.ts'
 import { bodyCheck } from './server/schema.ts'
 import { storeOf } from './store.ts'
 import { Instruments } from './telemetry/instruments.ts'
+import { Ledger } from './telemetry/ledger.ts'
 import { Sparing } from './telemetry/log.ts'
 import { waterfall } from './waterfall.ts'
 
@@ -60,7 +62,7 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
   const instruments = new Instruments(seriesOfConfig(config))
   // Nothing is taken from a cache that gateways share, nor left there.
   const store = storeOf({ cache: { ...config.cache, redis: '' } }, { wheel, instruments })
-  const ground = { wheel, log, utilisation: () => 0, instruments, store }
+  const ground = { wheel, log, utilisation: () => 0, instruments, ledger: new Ledger(instruments, false), store }
   const stacks = asked.run ? stacksOf(config, ground) : null
   const compiled = await compileAll(config, (name, step) => stacks?.get(name)?.with(step) ?? unreachable)
   const ours = compiled.find((one) => one.route === route) as (typeof compiled)[number]
@@ -200,7 +202,7 @@ function partsOf(target: string): { rawPath: string; query: string } {
 function inputOf({ headers, text, json }: ReturnType<typeof givenOf>, param: Param, url: string): RequestInput {
   const bytes = text === undefined ? null : Buffer.from(text)
   return new RequestInput(
-    { id: randomHex(16), trace: traceOf(headers['traceparent']) },
+    { id: randomHex(16), trace: traceOf(headers['traceparent']), work: unwatched },
     { url, headers },
     param,
     bytes,

@@ -4,6 +4,7 @@ import type { Upstream } from './call/call.ts'
 import type { Wheel } from './call/wheel.ts'
 import type { Route, StepsRoute } from './config/route.ts'
 import type { Config } from './config/schema.ts'
+import type { Accounts } from './plan/compile.ts'
 import type { Merge, Transform } from './plan/plan.ts'
 import { transformWith } from './plan/respond.ts'
 import { type Compiled, compileRoute } from './routes.ts'
@@ -13,7 +14,9 @@ import { forwardedBy } from './server/forwarded.ts'
 import { paramsOf } from './server/match.ts'
 import { type Refused, refusedBy } from './server/refused.ts'
 import { serveForward, serveSteps } from './server/serve.ts'
+import { callAccounts, routeAccounts } from './telemetry/accounts.ts'
 import type { Instruments } from './telemetry/instruments.ts'
+import { Job, type Ledger } from './telemetry/ledger.ts'
 import type { Sparing } from './telemetry/log.ts'
 import { callMeter, refusalMeter, requestMeter } from './telemetry/meters.ts'
 import { type Overrides, type Stack, type StackGround, stack } from './upstream/stack.ts'
@@ -32,6 +35,7 @@ export interface Ground {
   readonly wheel: Wheel
   readonly instruments: Instruments
   readonly log: Sparing
+  readonly ledger: Ledger
   /** The share of time that the loop is busy, from 0 to 1. */
   readonly utilisation: () => number
   /** Where replies are kept; whoever made it destroys it. */
@@ -60,8 +64,14 @@ export class BuildFault extends Error {
 export async function gateway(config: Config, ground: Ground): Promise<Gateway> {
   const stacks = stacksOf(config, ground)
   const forwarded = forwardedBy(config.listen.trustedProxies)
-  const refused = refusedBy(refusalMeter(ground.instruments), ground.log)
-  const routes = await compileAll(config, (name, step) => stacks.get(name)?.with(step))
+  const { instruments, ledger, log } = ground
+  const { accept } = routeAccounts(instruments, null)
+  const refused = refusedBy(refusalMeter(instruments), log, new Job(ledger), accept)
+  const routes = await compileAll(
+    config,
+    (name, step) => stacks.get(name)?.with(step),
+    (route) => accountsOf(instruments, route),
+  )
 
   const served = routes.map(({ route, compiled }): Served => {
     const entrance = {
@@ -69,7 +79,8 @@ export async function gateway(config: Config, ground: Ground): Promise<Gateway> 
       route: route.name,
       budgetMs: route.budget,
       deadline: config.listen.deadline,
-      meter: requestMeter(ground.instruments, countedRoute(route)),
+      accounts: routeAccounts(instruments, route.name),
+      meter: requestMeter(instruments, countedRoute(route)),
     }
     const serve =
       compiled.kind === 'steps'
@@ -88,11 +99,12 @@ export async function gateway(config: Config, ground: Ground): Promise<Gateway> 
 }
 
 /** Makes the stack of each upstream. */
-export function stacksOf(config: Config, { wheel, instruments, log, utilisation }: Ground): Map<string, Stack> {
+export function stacksOf(config: Config, { wheel, instruments, log, ledger, utilisation }: Ground): Map<string, Stack> {
   const made = Object.entries(config.upstreams).map(([name, options]): [string, Stack] => {
     const tell: StackGround['tell'] = (message, fields) =>
       log.write(`${message} ${name}`, message, { upstream: name, ...fields })
-    return [name, stack(options, { wheel, meter: callMeter(instruments, name), utilisation, tell })]
+    const unasked = { work: new Job(ledger), step: '', accounts: callAccounts(instruments, null, name) }
+    return [name, stack(options, { wheel, meter: callMeter(instruments, name), ledger, unasked, utilisation, tell })]
   })
   return new Map(made)
 }
@@ -101,12 +113,20 @@ export function stacksOf(config: Config, { wheel, instruments, log, utilisation 
 export async function compileAll(
   config: Config,
   upstream: (name: string, step: Overrides) => Upstream | undefined,
+  accounts?: (route: string) => Accounts,
 ): Promise<{ route: Route; compiled: Compiled }[]> {
   const compiling = config.routes.map(async (route, i) => {
     const transform = route.forward === undefined ? await transformOf(route, i) : undefined
     const declared = Object.keys(route.steps ?? {})
     const upstreams = Object.keys(config.upstreams)
-    const { compiled, remarks } = compileRoute(route, { config, upstream, upstreams, declared, transform })
+    const { compiled, remarks } = compileRoute(route, {
+      config,
+      upstream,
+      upstreams,
+      declared,
+      transform,
+      accounts: accounts?.(route.name),
+    })
     if (compiled === null) {
       throw new BuildFault({ path: ['routes', i], message: remarks[0]?.message ?? 'the route has faults' })
     }
@@ -117,6 +137,10 @@ export async function compileAll(
   if (bug !== undefined) throw bug.reason
   if (failed.length > 0) throw new BuildFault(...failed.flatMap(({ reason }) => (reason as BuildFault).hindrances))
   return Promise.all(compiling)
+}
+
+function accountsOf(instruments: Instruments, route: string): Accounts {
+  return { ...routeAccounts(instruments, route), callsTo: (upstream) => callAccounts(instruments, route, upstream) }
 }
 
 async function transformOf(route: StepsRoute, i: number): Promise<Merge | undefined> {

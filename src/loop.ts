@@ -10,6 +10,7 @@ import { storeOf } from './store.ts'
 import { timeCollections } from './telemetry/collections.ts'
 import { type Delays, measureDelays } from './telemetry/delays.ts'
 import { Instruments } from './telemetry/instruments.ts'
+import { Ledger } from './telemetry/ledger.ts'
 import { type Line, LogQueue, Sparing } from './telemetry/log.ts'
 import { type Batch, Queue } from './telemetry/queue.ts'
 import type { Kept } from './telemetry/record.ts'
@@ -58,6 +59,7 @@ const instruments = new Instruments(seriesOfConfig(config), buffer)
 timeCollections(instruments)
 const delayMeter = measureDelays()
 tell({ type: 'delays', delays: delayMeter.delays })
+const ledger = new Ledger(instruments)
 const wheel = new Wheel()
 const utilisation = new Utilisation()
 setInterval(() => {
@@ -71,7 +73,14 @@ let cutting = false
 try {
   const sparing = new Sparing(log, () => wheel.now())
   const store = storeOf(config, { wheel, instruments })
-  const made = await gateway(config, { wheel, instruments, log: sparing, utilisation: () => utilisation.last, store })
+  const made = await gateway(config, {
+    wheel,
+    instruments,
+    ledger,
+    log: sparing,
+    utilisation: () => utilisation.last,
+    store,
+  })
   const { host, limits } = config.listen
   const listening = await listen(made.fetch, { host, port: tcpPort, limits, shared, refused: made.refused })
   const destroy = async (): Promise<void> => {

@@ -1,10 +1,11 @@
 import type { Upstream } from './call/call.ts'
 import { type Failure, failure } from './call/failure.ts'
+import { type CallAccounts, noAccounts } from './call/work.ts'
 import type { Config } from './config/schema.ts'
 import type { ForwardRoute, Route, StepsRoute } from './config/route.ts'
 import { suggest } from './config/suggest.ts'
 import { compileTarget } from './plan/target.ts'
-import { type Given, type Remark, type StepSpec, compile } from './plan/compile.ts'
+import { type Accounts, type Given, type Remark, type StepSpec, compile } from './plan/compile.ts'
 import { jsonOf } from './plan/out.ts'
 import type { Merge, Plan, State } from './plan/plan.ts'
 import type { Names } from './plan/read.ts'
@@ -22,6 +23,7 @@ export interface Parts {
   /** All step names that were written for the route, also those whose description is faulty. */
   readonly declared: readonly string[]
   readonly transform?: Merge | undefined
+  readonly accounts?: Accounts | undefined
 }
 
 /** A route, compiled. */
@@ -30,6 +32,7 @@ export type Compiled =
   | {
       readonly kind: 'forward'
       readonly upstream: Upstream
+      readonly accounts: CallAccounts
       /** Makes the path and query that a request is sent on with; null sends them as they came. */
       readonly target: ((state: State) => string | Failure) | null
       readonly request: FieldRules
@@ -84,6 +87,7 @@ function steps(route: StepsRoute, parts: Parts, teller: Teller): Compiled | null
     params: names.params,
     suggest,
     transform: parts.transform,
+    accounts: parts.accounts,
   }
   const { plan, remarks } = compile({ ...route, steps: withHeaders(route, set, config) }, given)
   teller.tell(...remarks)
@@ -130,6 +134,7 @@ function checkedSet(route: StepsRoute, names: Names, teller: Teller): Record<str
 function forward(route: ForwardRoute, parts: Parts, teller: Teller): Compiled | null {
   const { upstream: name, path } = route.forward
   const upstream = parts.upstream(name, {})
+  const accounts = parts.accounts?.callsTo(name) ?? noAccounts
   const message = `no upstream "${name}"${suggest(name, parts.upstreams)}`
   if (upstream === undefined) teller.tell({ path: ['forward'], message, severity: 'fault' })
   const names = withoutBody(namesOf(route, []))
@@ -139,7 +144,7 @@ function forward(route: ForwardRoute, parts: Parts, teller: Teller): Compiled | 
   const { from } = route.headers.response
   const noSteps = 'a forward route has no steps to take header fields from'
   if (from.length > 0) teller.tell({ path: ['headers', 'response', 'from'], message: noSteps, severity: 'fault' })
-  return upstream === undefined ? null : { kind: 'forward', upstream, target, request, response }
+  return upstream === undefined ? null : { kind: 'forward', upstream, accounts, target, request, response }
 }
 
 /** The client's query goes along unless the target has one of its own. */

@@ -10,6 +10,8 @@ export function seriesOfConfig({ routes, upstreams }: Config): Series[] {
 }
 
 /** What of a route tells which numbers there are of it. */
-export function countedRoute({ name, match }: Route): CountedRoute {
-  return { name, methods: methodsOf(match.method) }
+export function countedRoute(route: Route): CountedRoute {
+  const called =
+    route.forward === undefined ? Object.values(route.steps).map(({ call }) => call.upstream) : [route.forward.upstream]
+  return { name: route.name, methods: methodsOf(route.match.method), upstreams: [...new Set(called)] }
 }

@@ -34,7 +34,11 @@ export async function start(config: Config, loaded: Loaded): Promise<number> {
   setInterval(look, 1_000).unref()
   const shown: Shown = {
     ready: () => ({ ready: supervisor.status().ready, state: supervisor.status().state }),
-    status: () => ({ ...supervisor.status(), series: supervisor.read().filter(({ value }) => value !== 0) }),
+    status: () => ({
+      ...supervisor.status(),
+      current: supervisor.standing(),
+      series: supervisor.read().filter(({ value }) => value !== 0),
+    }),
     metrics: (form) => exposition(readings(), form),
     traces: () => recent.list(),
   }

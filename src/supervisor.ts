@@ -14,6 +14,7 @@ import type { Line } from './telemetry/log.ts'
 import { isActiveRequests } from './telemetry/meters.ts'
 import type { Batch } from './telemetry/queue.ts'
 import type { Kept } from './telemetry/record.ts'
+import { Rest, type Standing, standingOf } from './telemetry/standing.ts'
 
 /** What the supervisor tells of what happens; the messages are for the log. */
 export interface Events {
@@ -56,6 +57,7 @@ export interface Thread {
 interface Loop {
   readonly name: string
   readonly instruments: Instruments
+  readonly rest: Rest
   worker: Worker | null
   probe: Probe | null
   listening: boolean
@@ -100,16 +102,7 @@ export class Supervisor {
     this.#events = events
     this.#port = config.listen.port
     const series = seriesOfConfig(config)
-    this.#loops = loopNames(config).map((name) => ({
-      name,
-      instruments: new Instruments(series),
-      worker: null,
-      probe: null,
-      listening: false,
-      ending: false,
-      deaths: 0,
-      startedAt: 0,
-    }))
+    this.#loops = loopNames(config).map((name) => loopOf(name, new Instruments(series)))
   }
 
   /** Starts all loops; settles when all listen. Throws a StartFault when one cannot, with none left running. */
@@ -137,8 +130,19 @@ export class Supervisor {
     return this.#loops
   }
 
+  /** Tells what each data loop is at, also while it is stuck in it, and how long it was active and idle in its life. */
+  standing(): (Standing & { readonly activeMs: number; readonly idleMs: number })[] {
+    return this.#loops.map(({ instruments, worker }) => {
+      const { active = 0, idle = 0 } = worker?.performance.eventLoopUtilization() ?? {}
+      return { ...standingOf(instruments), activeMs: active, idleMs: idle }
+    })
+  }
+
   /** Reads all numbers, summed over the loops. */
   read(): Reading[] {
+    for (const { worker, rest } of this.#loops) {
+      if (worker !== null) rest.look(worker.performance.eventLoopUtilization().active)
+    }
     const [first, ...others] = this.#loops.map(({ instruments }) => instruments)
     return first?.read(others) ?? []
   }
@@ -256,6 +260,21 @@ export class Supervisor {
 export function loopNames({ loops }: Config): string[] {
   const count = loops === 'auto' ? availableParallelism() : loops
   return Array.from({ length: count }, (_, i) => (count === 1 ? 'data' : `data-${i + 1}`))
+}
+
+function loopOf(name: string, instruments: Instruments): Loop {
+  const rest = new Rest(instruments)
+  return {
+    name,
+    instruments,
+    rest,
+    worker: null,
+    probe: null,
+    listening: false,
+    ending: false,
+    deaths: 0,
+    startedAt: 0,
+  }
 }
 
 /** Finds out whether the port can be had at all, which reusePort would not tell, and which it is when any will do. */

@@ -51,7 +51,7 @@ test('docs/operating.md has a row for each failure, with its status, and for eac
   const rows = [...text.matchAll(/^\| `([\w.]+)` +\| ([^|]*?) +\|/gm)].map(([, name, second]) => [name, second])
   const told = new Map(rows as [string, string][])
   for (const [name, { status }] of Object.entries(failures)) expect(told.get(name)).toMatch(String(status))
-  const names = new Set(seriesOf([{ name: 'r', methods: ['GET'] }], ['u']).map(({ name }) => name))
+  const names = new Set(seriesOf([{ name: 'r', methods: ['GET'], upstreams: [] }], ['u']).map(({ name }) => name))
   for (const name of [...Object.keys(vitals), revisionReading('').name]) names.add(name)
   expect([...told.keys()].toSorted()).toEqual([...Object.keys(failures), ...names].toSorted())
 })

@@ -23,7 +23,7 @@ const doors: Record<string, RegExp> = {
   hono: /^src\/(server|ops)\//,
   'hono/cors': /^src\/(server|ops)\//,
   '@hono/node-server': /^src\/(server|ops)\//,
-  undici: /^src\/upstream\/(pool|connect)\.ts$/,
+  undici: /^src\/upstream\/(pool|connect|parser)\.ts$/,
   ioredis: /^src\/cache\//,
   '@opentelemetry/api': /^src\/ops\//,
   '@opentelemetry/sdk-trace': /^src\/ops\//,
@@ -38,12 +38,13 @@ interface Case {
 }
 
 const layers = ['balance', 'breaker', 'cache', 'limit', 'pool', 'retry', 'timeout', 'a-layer-to-come']
-const parts = ['classify', 'connect', 'decode', 'json', 'lender']
+const parts = ['classify', 'connect', 'decode', 'json', 'lender', 'parser', 'plain']
 const places = [
   ...rooms.map((room) => `src/${room}/some.ts`),
   'src/main.ts',
   'src/upstream/pool.ts',
   'src/upstream/connect.ts',
+  'src/upstream/parser.ts',
   'src/upstream/stack.ts',
   'src/upstream/wires.ts',
 ]
@@ -73,7 +74,7 @@ const cases: Case[] = [
     })),
   ),
   // Files that have a list of patterns of their own keep the rules of their room.
-  ...['pool', 'connect', 'stack', 'wires'].flatMap((name) => [
+  ...['pool', 'connect', 'parser', 'stack', 'wires'].flatMap((name) => [
     { file: `src/upstream/${name}.ts`, code: `export * from '../plan/run.ts'`, says: 'upstream/ imports only' },
     { file: `src/upstream/${name}.ts`, code: `export * from '../call/call.ts'`, says: null },
   ]),

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Failure } from './failure.ts'
 import type { Scope } from './scope.ts'
+import type { Errand } from './work.ts'
 
 /** One message to an upstream, complete but for the endpoint that it goes to. */
 export interface Call {
@@ -18,6 +19,8 @@ export interface Call {
   readonly sink?: Sink
   /** Whether it was sent before: then not over a connection that may have been closed while it was idle. */
   readonly again?: boolean
+  /** For what it is made; a call on nobody's behalf, such as a check, has none. */
+  readonly errand?: Errand
   /** The endpoints that earlier attempts of the call went to, by key; whoever chooses one adds it. */
   readonly tried?: Set<string>
 }

@@ -2,6 +2,7 @@ import type { Call } from '../call/call.ts'
 import type { Failure } from '../call/failure.ts'
 import { isFieldValue } from '../call/headers.ts'
 import { traceparent } from '../call/trace.ts'
+import type { CallAccounts } from '../call/work.ts'
 import { Out } from './out.ts'
 import type { Bind, State, Template } from './plan.ts'
 import { type Names, lone } from './read.ts'
@@ -19,8 +20,16 @@ export interface CallSpec extends TargetSpec {
   readonly body?: Template | undefined
 }
 
+/** What a call is beside what is sent: how its reply is taken, and for which step. */
+export interface Terms {
+  readonly accept: Call['accept']
+  readonly decode: 'json' | 'text'
+  readonly step: string
+  readonly accounts: CallAccounts
+}
+
 /** Compiles what makes the call of a step. Throws a TemplateFault. */
-export function compileBind(spec: CallSpec, names: Names, accept: Call['accept'], decode: 'json' | 'text'): Bind {
+export function compileBind(spec: CallSpec, names: Names, { accept, decode, step, accounts }: Terms): Bind {
   const [path, headers, body] = makeAll([
     [[], () => compileTarget(spec, names)],
     [['headers'], () => compileHeaders(spec, names, decode)],
@@ -34,7 +43,8 @@ export function compileBind(spec: CallSpec, names: Names, accept: Call['accept']
     const bytes = body === null ? null : body(state)
     if (bytes !== null && 'ok' in bytes) return bytes
     const sent = bytes === null && body !== null ? withoutType(fields) : fields
-    return { method: spec.method, path: target, headers: sent, body: bytes, accept, decode }
+    const errand = { work: state.input.work, step, accounts }
+    return { method: spec.method, path: target, headers: sent, body: bytes, accept, decode, errand }
   }
 }
 

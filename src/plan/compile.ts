@@ -1,4 +1,5 @@
 import type { Call, Upstream } from '../call/call.ts'
+import { type Account, type CallAccounts, noAccounts } from '../call/work.ts'
 import { type CallSpec, compileBind } from './bind.ts'
 import { type Condition, compileRuns } from './condition.ts'
 import { findCycles, longestChain } from './graph.ts'
@@ -35,6 +36,13 @@ export interface RouteSpec {
   readonly status?: number | undefined
 }
 
+/** Where the loop's time is charged that is spent for a route. */
+export interface Accounts {
+  readonly merge: Account
+  readonly transform: Account
+  callsTo(upstream: string): CallAccounts
+}
+
 /** What a plan is made with: everything it does not know itself is given. */
 export interface Given {
   /** The function that makes calls to an upstream on a step's terms, or undefined when there is no such upstream. */
@@ -49,6 +57,8 @@ export interface Given {
   suggest(word: string, among: readonly string[]): string
   /** Makes the response in place of a template. */
   readonly transform?: Merge | undefined
+  /** The accounts of the route; without them nobody keeps account. */
+  readonly accounts?: Accounts | undefined
 }
 
 /** Something to say about a route: where in it, and what. */
@@ -103,7 +113,9 @@ class Compiler {
     })
     this.#warnOfBudget(steps)
     const { budget: budgetMs, status = 200 } = this.#route
-    return { steps, merge, status, budgetMs, readsBody: this.#readsBody }
+    const { transform, accounts = nobodys } = this.#given
+    const mergeAccount = transform === undefined ? accounts.merge : accounts.transform
+    return { steps, merge, mergeAccount, status, budgetMs, readsBody: this.#readsBody }
   }
 
   #readsBody = false
@@ -118,7 +130,9 @@ class Compiler {
     const names = this.#names(place)
     const each = spec.each === undefined ? null : this.#at(['steps', name, 'each'], () => this.#each(spec, names))
     const within = { ...names, item: spec.each === undefined ? null : (each?.from ?? 'reply') }
-    const bind = this.#at(['steps', name, 'call'], () => compileBind(call, within, accepting(spec.accept), spec.decode))
+    const accounts = (this.#given.accounts ?? nobodys).callsTo(call.upstream)
+    const terms = { accept: accepting(spec.accept), decode: spec.decode, step: name, accounts }
+    const bind = this.#at(['steps', name, 'call'], () => compileBind(call, within, terms))
     // A condition holds or does not hold also where a reply is missing: there is nothing to warn of.
     const tests = this.#names(place, false)
     const when = this.#at(['steps', name, 'when'], () => compileRuns(spec.when, undefined, tests))
@@ -127,6 +141,8 @@ class Compiler {
     return {
       name,
       upstream,
+      upstreamName: call.upstream,
+      accounts,
       bind,
       each,
       needs: [],
@@ -240,6 +256,8 @@ class Compiler {
     this.remarks.push({ path, message, severity })
   }
 }
+
+const nobodys: Accounts = { ...noAccounts, callsTo: () => noAccounts }
 
 function accepting(accept: StepSpec['accept']): Call['accept'] {
   const statuses = new Set(accept)

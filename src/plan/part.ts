@@ -1,5 +1,6 @@
 import type { Outcome, Reply, ReplyHeaders } from '../call/call.ts'
 import type { Failure } from '../call/failure.ts'
+import type { Account, Work } from '../call/work.ts'
 
 /** What a step came to. */
 export interface Part {
@@ -28,14 +29,21 @@ export function without(failure: Failure | null, fallback: string | null): Part 
   return failure === null ? skippedPart : { ...absent, failure }
 }
 
+/** How a reply is read, and whose work that is. */
+export interface Reading {
+  readonly decode: 'json' | 'text'
+  readonly work: Work
+  readonly account: Account
+}
+
 /** Makes the part of a step that was answered. */
-export function answered(reply: Reply, decode: 'json' | 'text'): Part {
-  return new ReplyPart(reply, decode)
+export function answered(reply: Reply, reading: Reading): Part {
+  return new ReplyPart(reply, reading)
 }
 
 /** Makes the part of a step with several calls; `failure` tells that some items failed, and how many. */
-export function listed(outcomes: readonly Outcome[], decode: 'json' | 'text', failure: Failure | null): Part {
-  const parts = outcomes.map((outcome) => (outcome.ok ? answered(outcome, decode) : without(outcome, null)))
+export function listed(outcomes: readonly Outcome[], reading: Reading, failure: Failure | null): Part {
+  const parts = outcomes.map((outcome) => (outcome.ok ? answered(outcome, reading) : without(outcome, null)))
   const any = outcomes.length === 0 || outcomes.some((outcome) => outcome.ok)
   let values: unknown[] | undefined
   return {
@@ -52,13 +60,13 @@ class ReplyPart implements Part {
   readonly present = true
   readonly answered = true
   readonly #reply: Reply
-  readonly #decode: 'json' | 'text'
+  readonly #reading: Reading
   #value: unknown
   #decoded = false
 
-  constructor(reply: Reply, decode: 'json' | 'text') {
+  constructor(reply: Reply, reading: Reading) {
     this.#reply = reply
-    this.#decode = decode
+    this.#reading = reading
   }
 
   get status(): number {
@@ -72,8 +80,10 @@ class ReplyPart implements Part {
   value(): unknown {
     if (!this.#decoded) {
       const { body } = this.#reply
-      const decode = this.#decode === 'json' ? parse : textOf
-      this.#value = body.length === 0 ? null : decode(body)
+      const { decode, work, account } = this.#reading
+      const before = work.on(account)
+      this.#value = body.length === 0 ? null : decode === 'json' ? parse(body) : textOf(body)
+      work.on(before)
       this.#decoded = true
     }
     return this.#value
@@ -81,7 +91,7 @@ class ReplyPart implements Part {
 
   json(): string | Uint8Array {
     if (this.#reply.body.length === 0) return 'null'
-    return this.#decode === 'json' ? this.#reply.body : JSON.stringify(this.value())
+    return this.#reading.decode === 'json' ? this.#reply.body : JSON.stringify(this.value())
   }
 }
 

@@ -2,6 +2,7 @@ import type { Call, Upstream } from '../call/call.ts'
 import type { Failure } from '../call/failure.ts'
 import type { Scope } from '../call/scope.ts'
 import type { Trace } from '../call/trace.ts'
+import type { Account, CallAccounts, Work } from '../call/work.ts'
 import type { Part } from './part.ts'
 
 /** JSON as an operator writes it: mappings keep the order of their keys, so they are Maps. */
@@ -11,6 +12,8 @@ export type Template = null | boolean | number | string | readonly Template[] | 
 export interface Input {
   readonly requestId: string
   readonly trace: Trace
+  /** Is told on whose account the loop works. */
+  readonly work: Work
   /** A path parameter, decoded; `*` is the rest of the path as it came. */
   param(name: string): string | undefined
   /** The first value of a query field, decoded. */
@@ -54,6 +57,8 @@ export interface Each {
 export interface Step {
   readonly name: string
   readonly upstream: Upstream
+  readonly upstreamName: string
+  readonly accounts: CallAccounts
   readonly bind: Bind
   /** The places of the steps it reads from, and of those that read from it. */
   readonly needs: readonly number[]
@@ -77,6 +82,8 @@ export type Merge = (state: State, scope: Scope) => string | Uint8Array | Promis
 export interface Plan {
   readonly steps: readonly Step[]
   readonly merge: Merge
+  /** The account of what `merge` does. */
+  readonly mergeAccount: Account
   /** The status of a response that has all it needs. */
   readonly status: number
   readonly budgetMs: number

@@ -3,7 +3,7 @@ import { type Failure, failure } from '../call/failure.ts'
 import type { Scope } from '../call/scope.ts'
 import { sameCall } from './bind.ts'
 import { type Missing, missingOf, worst } from './missing.ts'
-import { type Part, answered, listed, without } from './part.ts'
+import { type Part, type Reading, answered, listed, without } from './part.ts'
 import type { Each, Input, Plan, State, Step } from './plan.ts'
 
 /** When a step began and ended, in ms of `performance.now()`; NaN for one that never began. */
@@ -75,16 +75,30 @@ class Run implements State {
     const span = this.#spans[place] as Span
     span.began = now
     if (this.#scope.ended !== null) return this.#settle(place, this.#without(step, failure(this.#scope.ended)))
+    const { work } = this.input
+    work.on(step.accounts.bind)
     if (!step.runs(this)) return this.#settle(place, this.#without(step, null))
     if (step.each !== null) {
-      void this.#callEach(step, step.each).then((part) => this.#settle(place, part))
+      void this.#callEach(step, step.each).then((part) => this.#resume(step, place, part))
       return
     }
     const call = bound(step, this)
     if ('ok' in call) return this.#settle(place, this.#without(step, call))
     void this.#call(step, call).then((outcome) => {
-      this.#settle(place, outcome.ok ? answered(outcome, step.decode) : this.#without(step, outcome))
+      this.#resume(step, place, outcome.ok ? answered(outcome, this.#reading(step)) : this.#without(step, outcome))
     })
+  }
+
+  /** Goes on with a step whose outcome is in: on its account, for it may be that others begin or all is over. */
+  #resume(step: Step, place: number, part: Part): void {
+    const { work } = this.input
+    const before = work.on(step.accounts.receive)
+    this.#settle(place, part)
+    work.on(before)
+  }
+
+  #reading({ decode, accounts }: Step): Reading {
+    return { decode, work: this.input.work, account: accounts.parse }
   }
 
   #without(step: Step, why: Failure | null): Part {
@@ -94,6 +108,7 @@ class Run implements State {
   #call(step: Step, call: Call): PromiseLike<Outcome> {
     // What cannot be sent any more is no call: nobody should count it as one.
     if (this.#scope.ended !== null) return Promise.resolve(failure(this.#scope.ended))
+    this.input.work.on(step.accounts.send)
     if (step.sharing === null) return step.upstream(call, this.#scope)
     this.#made ??= new Map()
     let made = this.#made.get(call.path)
@@ -110,6 +125,7 @@ class Run implements State {
     const items = each.items(this)
     if (!Array.isArray(items)) return this.#without(step, notAnArray(each))
     if (items.length > each.max) return this.#without(step, tooMany(each, items.length))
+    const { work } = this.input
     const outcomes: Outcome[] = []
     const { promise: failed, resolve: fail } = Promise.withResolvers<void>()
     let next = 0
@@ -117,8 +133,11 @@ class Run implements State {
     const worker = async (): Promise<void> => {
       while (next < items.length && !stopped && !this.#done) {
         const index = next++
+        const before = work.on(step.accounts.bind)
         const call = bound(step, { input: this.input, parts: this.parts, item: items[index], index })
-        const outcome = 'ok' in call ? call : await this.#call(step, call)
+        const making = 'ok' in call ? call : this.#call(step, call)
+        work.on(before)
+        const outcome = 'ok' in making ? making : await making
         outcomes[index] = outcome
         if (outcome.ok || step.optional) continue
         // One failed item fails a required step at once: the rest would be called, or waited for, in vain.
@@ -133,9 +152,9 @@ class Run implements State {
   #listed(step: Step, outcomes: readonly Outcome[]): Part {
     const failures = outcomes.filter((outcome) => !outcome.ok)
     const [first] = failures
-    if (first === undefined) return listed(outcomes, step.decode, null)
+    if (first === undefined) return listed(outcomes, this.#reading(step), null)
     const why = { ...first, items: failures.length }
-    return step.optional ? listed(outcomes, step.decode, why) : this.#without(step, first)
+    return step.optional ? listed(outcomes, this.#reading(step), why) : this.#without(step, first)
   }
 
   #settle(place: number, part: Part): void {

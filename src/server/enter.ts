@@ -4,6 +4,8 @@ import { type Failure, failures, statusOf } from '../call/failure.ts'
 import { Scope } from '../call/scope.ts'
 import { type Trace, randomHex, traceOf } from '../call/trace.ts'
 import type { Wheel } from '../call/wheel.ts'
+import type { RouteAccounts } from '../call/work.ts'
+import { type Ledger, Job } from '../telemetry/ledger.ts'
 import type { Sparing } from '../telemetry/log.ts'
 import type { RequestMeter, RequestResult } from '../telemetry/meters.ts'
 import { methodOf } from './method.ts'
@@ -17,12 +19,16 @@ export interface Entrance {
   readonly wheel: Wheel
   readonly meter: RequestMeter
   readonly log: Sparing
+  readonly ledger: Ledger
+  readonly accounts: RouteAccounts
 }
 
 /** A request that is being served: what it is known by, and the scope in which all that is done for it runs. */
 export interface Exchange {
   readonly id: string
   readonly trace: Trace
+  /** What the loop does for it. */
+  readonly work: Job
   /** The time that the route allows for it, or what of that the client waits. */
   readonly budgetMs: number
   scope: Scope
@@ -57,13 +63,16 @@ export function enter(
   entrance: Entrance,
   comes: boolean = false,
 ): Exchange {
-  const { wheel, meter } = entrance
+  const { wheel, meter, ledger, accounts } = entrance
+  const work = new Job(ledger)
+  work.on(accounts.accept)
   const budgetMs = budgetOf(incoming, entrance)
   const trace = traceOf(incoming.headers['traceparent'] as string | undefined)
   const exchange: Exchange = {
     // A request that comes without an id is known by that of its trace: one word to search for.
     id: givenId(incoming) ?? trace.traceId,
     trace,
+    work,
     budgetMs,
     scope: new Scope(wheel, comes ? Infinity : wheel.now() + budgetMs, null, budgetMs < entrance.budgetMs),
     result: null,
@@ -74,12 +83,14 @@ export function enter(
   meter.begin()
   // It closes but once; `once` would wrap the function to take it off again.
   outgoing.on('close', () => {
+    work.on(accounts.respond)
     const left = !outgoing.writableFinished && !exchange.broken
     const result = left ? 'cancelled' : (exchange.result ?? 'proxy_internal_error')
     exchange.scope.close('cancelled')
     const status = outgoing.headersSent ? outgoing.statusCode : 499
     meter.end(result, methodOf(incoming), status, wheel.now() - began)
     if (result in failures) tell(entrance, exchange, incoming, result)
+    work.off()
   })
   return exchange
 }

@@ -5,6 +5,7 @@ import type { Failure } from '../call/failure.ts'
 import { connectionOptions, hopByHop } from '../call/headers.ts'
 import { traceparent } from '../call/trace.ts'
 import type { Wheel } from '../call/wheel.ts'
+import type { CallAccounts } from '../call/work.ts'
 import { hasBody, sayContinue, tooLarge } from './body.ts'
 import { type Exchange, decide } from './enter.ts'
 import { type Fields, endToEnd } from './fields.ts'
@@ -15,6 +16,7 @@ import type { Refusal } from './problem.ts'
 /** How a forward route passes requests on. */
 export interface Forwarding {
   readonly upstream: Upstream
+  readonly accounts: CallAccounts
   readonly forwarded: Forwarded
   readonly wheel: Wheel
   /** The largest body that a request may have; Infinity where none is written. */
@@ -29,7 +31,7 @@ const idleMs = 60_000
  * reply has begun, whatever became of it, else with what is still to be answered.
  */
 export async function forward(
-  { upstream, forwarded, wheel, maxBytes }: Forwarding,
+  { upstream, accounts, forwarded, wheel, maxBytes }: Forwarding,
   exchange: Exchange,
   { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
   path: string,
@@ -47,6 +49,7 @@ export async function forward(
     body: hasBody(incoming) ? body.stream(incoming, outgoing) : null,
     accept: () => true,
     decode: 'raw',
+    errand: { work: exchange.work, step: '', accounts },
     sink: sinkTo(outgoing, idle, (reply) => {
       reply['x-request-id'] = exchange.id
       headersOf.response(reply)

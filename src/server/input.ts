@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { Trace } from '../call/trace.ts'
+import type { Work } from '../call/work.ts'
 import type { Input } from '../plan/plan.ts'
 
 /** What templates may read of a request; each part is taken out when it is first asked for. */
 export class RequestInput implements Input {
   readonly requestId: string
   readonly trace: Trace
+  readonly work: Work
   readonly rawQuery: string
   readonly body: unknown
   readonly bodyBytes: Uint8Array | null
@@ -15,7 +17,7 @@ export class RequestInput implements Input {
   #cookies: ReadonlyMap<string, string> | undefined
 
   constructor(
-    request: { readonly id: string; readonly trace: Trace },
+    request: { readonly id: string; readonly trace: Trace; readonly work: Work },
     incoming: Pick<IncomingMessage, 'url' | 'headers'>,
     param: (name: string) => string | undefined,
     body: Uint8Array | null,
@@ -23,6 +25,7 @@ export class RequestInput implements Input {
   ) {
     this.requestId = request.id
     this.trace = request.trace
+    this.work = request.work
     this.#headers = incoming.headers
     this.#param = param
     const { url = '' } = incoming

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import type { Failure } from '../call/failure.ts'
+import type { RouteAccounts } from '../call/work.ts'
 import { failure } from '../call/failure.ts'
 import { type Missing, missingField, missingOf } from '../plan/missing.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -14,6 +15,7 @@ import { type Problem, failureProblem } from './problem.ts'
 export interface Responding {
   readonly plan: Plan
   readonly meter: RequestMeter
+  readonly accounts: RouteAccounts
   /** Null when the route changes no header fields: most do not. */
   readonly rules: FieldRules | null
   /** The places of the steps whose header fields are copied. */
@@ -22,18 +24,32 @@ export interface Responding {
 
 /** Makes the response of what a plan came to: at once, but for a transform that itself waits for something. */
 export function respond(responding: Responding, ended: Ended, exchange: Exchange): Response | Promise<Response> {
-  const { plan, meter } = responding
+  const { plan, meter, accounts } = responding
+  const { work } = exchange
+  // It stays on until the response is written, which is when its end is told.
+  work.on(accounts.respond)
   const missing = missingOf(plan.steps, ended.state.parts)
   for (const { failure: why } of missing) meter.missing(why.error)
   if (ended.failed !== null) return failed(exchange, ended.failed, missing)
   const finish = (body: string | Uint8Array): Response => {
+    work.on(accounts.respond)
     exchange.result = missing.length === 0 ? 'ok' : 'partial'
     return whole(responding, ended, exchange, missing, body)
   }
   const fail = (error: unknown): Response => failed(exchange, { step: '', failure: mergeFailure(error) }, [])
   try {
+    work.on(plan.mergeAccount)
     const made = plan.merge(ended.state, exchange.scope)
-    return made instanceof Promise ? made.then(finish, fail) : finish(made)
+    if (!(made instanceof Promise)) return finish(made)
+    work.off()
+    // What it does after a wait is known by where that leads to.
+    const resumed =
+      <T>(go: (with_: T) => Response) =>
+      (value: T) => {
+        work.on(plan.mergeAccount)
+        return go(value)
+      }
+    return made.then(resumed(finish), resumed(fail))
   } catch (error) {
     return fail(error)
   }

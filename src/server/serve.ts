@@ -1,6 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Upstream } from '../call/call.ts'
 import { type Failure, failure } from '../call/failure.ts'
+import type { CallAccounts } from '../call/work.ts'
 import type { Plan, State } from '../plan/plan.ts'
 import { run } from '../plan/run.ts'
 import type { Param, Peer, Served } from './app.ts'
@@ -29,7 +30,7 @@ export function serveSteps(
   { plan, rules, from }: { plan: Plan; rules: FieldRules | null; from: readonly number[] },
   { maxBytes, schema, reads }: BodyOptions,
 ): Served['serve'] {
-  const responding = { plan, rules, from, meter: entrance.meter }
+  const responding = { plan, rules, from, meter: entrance.meter, accounts: entrance.accounts }
   const check = schema === undefined ? null : bodyCheck(schema)
   const readsBody = reads || plan.readsBody
 
@@ -57,8 +58,11 @@ export function serveSteps(
     const body = await readBody(peer.incoming, peer.outgoing, maxBytes, entrance.wheel)
     if (body === null) return RESPONSE_ALREADY_SENT
     if ('status' in body) return refuse(peer, exchange, body)
+    exchange.work.on(entrance.accounts.accept)
     exchange.scope = exchange.scope.within(exchange.budgetMs)
-    return serve(peer, param, exchange, body)
+    const serving = serve(peer, param, exchange, body)
+    exchange.work.off()
+    return serving
   }
 }
 
@@ -67,6 +71,7 @@ export function serveForward(
   entrance: Entrance,
   route: {
     readonly upstream: Upstream
+    readonly accounts: CallAccounts
     readonly target: ((state: State) => string | Failure) | null
     readonly request: FieldRules
     readonly response: FieldRules
@@ -74,13 +79,14 @@ export function serveForward(
   forwarded: Forwarded,
   maxBytes: number,
 ): Served['serve'] {
-  const forwarding = { upstream: route.upstream, forwarded, wheel: entrance.wheel, maxBytes }
+  const forwarding = { upstream: route.upstream, accounts: route.accounts, forwarded, wheel: entrance.wheel, maxBytes }
   async function serve(peer: Peer, param: Param, exchange: Exchange): Promise<Response> {
     const { incoming, outgoing } = peer
     const input = new RequestInput(exchange, incoming, param, null, undefined)
     const state: State = { input, parts: [], item: undefined, index: 0 }
     const target = route.target === null ? (incoming.url ?? '/') : route.target(state)
     if (typeof target !== 'string') return failed(exchange, { step: '', failure: target }, [])
+    exchange.work.on(route.accounts.send)
     const why = await forward(forwarding, exchange, peer, target, {
       request: (fields) => applyRules(fields, route.request, state),
       response: (fields) => applyRules(fields, route.response, state),
@@ -101,6 +107,7 @@ export function serveForward(
 function guarded(exchange: Exchange, serve: () => Response | Promise<Response>): Response | Promise<Response> {
   try {
     const serving = serve()
+    exchange.work.off()
     return serving instanceof Promise ? serving.catch((error: unknown) => failedByUs(exchange, error)) : serving
   } catch (error) {
     return failedByUs(exchange, error)

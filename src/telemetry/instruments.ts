@@ -38,6 +38,10 @@ export interface Histogram {
   record(cell: number, value: number): void
 }
 
+/** The places of what is going on: the account that is on, since when, and the epoch of the clock that says so. */
+export const current = { account: 0, since: 1, origin: 2 } as const
+const firstPlace = 4
+
 /**
  * Numbers in memory that both loops share: the data loop writes, the control loop reads whenever it likes, and
  * that costs the data loop nothing. Both make it from the same list of series, so the two agree on the places.
@@ -52,7 +56,7 @@ export class Instruments {
 
   constructor(series: readonly Series[], buffer?: SharedArrayBuffer) {
     this.series = series
-    let length = 0
+    let length = firstPlace
     this.#starts = series.map((one) => {
       const start = length
       this.#places.set(keyOf(one.name, one.attributes), start)
@@ -68,6 +72,14 @@ export class Instruments {
     const place = this.#places.get(keyOf(name, attributes))
     if (place === undefined) throw new Error(`no such series: ${keyOf(name, attributes)}`)
     return place
+  }
+
+  /** Says what the number at a place is of: the other way round. */
+  attributesAt(place: number): Attributes | null {
+    const i = this.#starts.findLastIndex((start) => start <= place)
+    const one = this.series[i]
+    const cell = Math.floor((place - (this.#starts[i] ?? 0)) / (one === undefined ? 1 : sizeOf(one)))
+    return one === undefined ? null : { ...one.attributes, ...one.split?.[cell] }
   }
 
   /** Finds the number of a counter or a gauge, at this place in the split if it has one. */
@@ -109,9 +121,13 @@ export class Instruments {
     return this.series.flatMap((one, i) => readings(one, this.#starts[i] as number, at))
   }
 
-  /** Adds up the numbers of some series. */
+  /** Adds up the numbers of some series, which are counters or gauges. */
   sum(counts: (name: string) => boolean): number {
-    return this.read().reduce((sum, { name, value }) => (counts(name) ? sum + value : sum), 0)
+    return this.series.reduce((sum, one, i) => {
+      const start = this.#starts[i] as number
+      if (!counts(one.name)) return sum
+      return this.values.subarray(start, start + cellsOf(one)).reduce((all, value) => all + value, sum)
+    }, 0)
   }
 
   /** Sets the gauges to 0: the loop that would have counted them down is gone. */

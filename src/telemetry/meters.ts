@@ -1,4 +1,5 @@
 import { type FailureName, failures } from '../call/failure.ts'
+import { accountSeries, ownSeries } from './accounts.ts'
 import { collectionTypes } from './collections.ts'
 import type { Attributes, Instruments, Series, Slot } from './instruments.ts'
 import { type Outcomes, attemptOutcomes, requestOutcomes } from './outcomes.ts'
@@ -63,6 +64,8 @@ export interface StoreMeter {
 export interface CountedRoute {
   readonly name: string
   readonly methods: readonly string[]
+  /** Those that it calls. */
+  readonly upstreams: readonly string[]
 }
 
 // All that a call can be made with.
@@ -77,6 +80,7 @@ const refusalSplit = refusedWith.map((status) => ({ 'http.response.status_code':
 export function seriesOf(routes: readonly CountedRoute[], upstreams: readonly string[]): Series[] {
   return [
     seriesNamed('oneloop.refusals', {}, refusalSplit),
+    ...ownSeries(upstreams),
     seriesNamed('oneloop.cache.entries', {}),
     seriesNamed('oneloop.cache.size', {}),
     seriesNamed('oneloop.cache.evictions', {}),
@@ -95,6 +99,7 @@ export function seriesOf(routes: readonly CountedRoute[], upstreams: readonly st
       seriesNamed('oneloop.missing', { 'http.route': route.name }, errorSplit),
       seriesNamed('http.server.request.duration', { 'http.route': route.name }, outcomesOf(route).split),
       seriesNamed('http.server.active_requests', { 'http.route': route.name }),
+      ...accountSeries(route.name, route.upstreams),
     ]),
   ]
 }

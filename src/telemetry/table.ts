@@ -17,6 +17,7 @@ const duration = (description: string): Row => ({ kind: 'histogram', unit: 's', 
 
 /** All that a data loop counts, by name: names and units are OpenTelemetry's where it has one. */
 const rows = {
+  'oneloop.loop.time': counter('s', "The loop's time by route, upstream and phase; what has none is not known."),
   'http.server.request.duration': duration('Time from the arrival of a request to the end of its response.'),
   'http.server.active_requests': gauge('{request}', 'Requests being served.'),
   'oneloop.requests': counter('{request}', 'Requests by what they came to.'),

@@ -2,6 +2,8 @@ import type { Socket } from 'node:net'
 import { type TLSSocket, createSecureContext } from 'node:tls'
 import { buildConnector, errors } from 'undici'
 import type { Wheel } from '../call/wheel.ts'
+import type { Ledger } from '../telemetry/ledger.ts'
+import { type ParsedSocket, onreadWith, tighten } from './parser.ts'
 
 /** How connections to an upstream are secured. The texts are PEM. */
 export interface TlsOptions {
@@ -21,6 +23,7 @@ export interface ConnectorOptions {
   readonly tls?: TlsOptions | undefined
   /** Speaks HTTP/2, and nothing else: by ALPN over TLS, at once without (RFC 9113 §3.3). */
   readonly http2?: boolean | undefined
+  readonly ledger: Ledger
 }
 
 /**
@@ -30,7 +33,7 @@ export interface ConnectorOptions {
 export function connector(
   wheel: Wheel,
   connectMs: number,
-  { address, tls, http2 = false }: ConnectorOptions = {},
+  { address, tls, http2 = false, ledger }: ConnectorOptions,
 ): buildConnector.connector {
   const { serverName, ...pem } = tls ?? {}
   const open = buildConnector({
@@ -41,7 +44,7 @@ export function connector(
     useH2c: http2,
     // Said, since Node would else let NODE_TLS_REJECT_UNAUTHORIZED switch it off.
     rejectUnauthorized: true,
-    ...(!http2 && { onread }),
+    ...(!http2 && { onread: onreadWith(ledger) }),
     ...(serverName !== undefined && { servername: serverName }),
     // Made once: Node would read certificates and key anew for each connection.
     ...(tls !== undefined && { secureContext: createSecureContext(pem) }),
@@ -56,6 +59,7 @@ export function connector(
       // One call after the other, over what was to carry a hundred at once, would look like a slow upstream.
       if (http2 && (connected as TLSSocket).alpnProtocol !== 'h2') return callback(noHttp2(socket), null)
       callback(null, connected as Socket)
+      ledger.switch(0, null)
       if (!http2) tighten(connected as ParsedSocket)
     })
     const alarm = wheel.set(wheel.now() + connectMs, () => {
@@ -74,59 +78,3 @@ type Opener = (
   options: buildConnector.Options,
   callback: (error: Error | null, socket: Socket | null) => void,
 ) => Socket
-
-interface Parser {
-  ptr: number
-  paused: boolean
-  shouldKeepAlive: boolean
-  readonly llhttp: { llhttp_get_http_major(ptr: number): number }
-  execute(bytes: Uint8Array): void
-  onHeadersComplete: (this: Parser, status: number, upgrade: boolean, keepAlive: boolean) => number
-}
-
-/** A socket with undici's parser on it, which leaves it when the connection ends. */
-type ParsedSocket = Socket & Partial<Record<symbol, Parser | null>>
-
-// undici names it by a symbol of its own, the same on all sockets.
-let parserKey = Symbol('none yet')
-
-/**
- * Has what arrives go straight to the parser, read into one buffer that all sockets share. Node would make 64 KiB for
- * each read, give most of it back, and pass the rest on through a stream: a tenth of all that a request costs.
- */
-const onread = {
-  buffer: Buffer.allocUnsafeSlow(64 * 1024),
-  callback(this: ParsedSocket, length: number, buffer: Buffer): boolean {
-    const parser = this[parserKey]
-    if (!parser) return true
-    // A copy, since bodies are kept as they lie in what was parsed.
-    const bytes = Buffer.from(buffer.subarray(0, length))
-    // TLS passes on all that it has deciphered, though it was told to stop: where undici reads when it resumes.
-    if (parser.paused) this.push(bytes)
-    else parser.execute(bytes)
-    // False stops reading until undici, which resumes where it stopped, asks the socket for more.
-    return !parser.paused
-  },
-}
-
-/**
- * Has the parser of a connection be strict where undici is lenient. It is an internal of undici's: its version is
- * pinned, and a test fails for each of the three when this stops working.
- */
-function tighten(socket: ParsedSocket): void {
-  parserKey = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'parser') ?? parserKey
-  const parser = socket[parserKey]
-  if (!parser) return
-  const complete = parser.onHeadersComplete
-  parser.onHeadersComplete = function (status, upgrade, keepAlive) {
-    // llhttp takes `HTTP/2.0 200` for a good status line, and undici tells no one the version.
-    if (this.llhttp.llhttp_get_http_major(this.ptr) !== 1) {
-      socket.destroy(new errors.HTTPParserError('the reply is not of HTTP/1'))
-      return -1
-    }
-    // An early answer: what is left of the request's body would be the first that the next request has to wait for.
-    return complete.call(this, status, upgrade, keepAlive && socket.writableLength === 0)
-  }
-  // undici takes a reset for the end of a body that lasts until its connection ends.
-  socket.prependListener('error', () => (parser.shouldKeepAlive = true))
-}

@@ -5,6 +5,8 @@ import { Eventual } from '../call/eventual.ts'
 import { type Failure, type FailureName, failure } from '../call/failure.ts'
 import type { Scope } from '../call/scope.ts'
 import type { Wheel } from '../call/wheel.ts'
+import type { Errand } from '../call/work.ts'
+import type { Ledger } from '../telemetry/ledger.ts'
 import { classify, judgeHead } from './classify.ts'
 import { type ConnectorOptions, connector } from './connect.ts'
 import { contentCoding, decode } from './decode.ts'
@@ -20,6 +22,9 @@ export interface PoolOptions extends ConnectorOptions {
   readonly maxHeaderBytes: number
   /** Spliced JSON of a trusted upstream is not checked. */
   readonly trusted: boolean
+  readonly ledger: Ledger
+  /** Stands for whom a call is made on nobody's behalf. */
+  readonly unasked: Errand
   /** Is told of each connection that was given up because the peer sent what nobody asked for. */
   readonly onBroken: () => void
   /** Is told of each attempt: what status it came to, 0 for none, or how it failed, and how long it took. */
@@ -89,6 +94,7 @@ function clientOptions(connect: ReturnType<typeof connector>, options: PoolOptio
 /** The answer to one dispatch: gathers or passes on the reply, and settles once. */
 class Attempt implements Dispatcher.DispatchHandler {
   readonly #call: Call
+  readonly #errand: Errand
   readonly #scope: Scope
   readonly #wheel: Wheel
   readonly #began: number
@@ -109,6 +115,7 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   constructor(call: Call, scope: Scope, wheel: Wheel, options: PoolOptions, connections: Lender<Client>) {
     this.#call = call
+    this.#errand = call.errand ?? options.unasked
     this.#scope = scope
     this.#wheel = wheel
     this.#began = wheel.now()
@@ -121,12 +128,18 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly send = (client: Client): void => {
     this.#client = client
     const { method, path, headers, body } = this.#call
+    const { work, accounts } = this.#errand
+    // It may be within another's work, who has given a connection back.
+    const { ledger } = this.#options
+    const { account, owner } = ledger
+    work.on(accounts.send)
     // Blocking is about what is pipelined behind a call, which nothing is; it would cost a turn of undici's queue, as
     // leaving the origin out would cost the parsing of a URL.
     client.dispatch(
       { origin: this.#options.origin, method, path, headers: headers as string[], body, blocking: false },
       this,
     )
+    ledger.switch(account, owner)
   }
 
   #giveBack(spent: boolean): void {
@@ -141,6 +154,8 @@ class Attempt implements Dispatcher.DispatchHandler {
       throw refused
     }
     this.#controller = controller
+    // Where a connection had to be made first, this is when that is there.
+    this.#errand.work.on(this.#errand.accounts.send)
     // The scope may have ended while the call waited for a connection. Thrown, for abort would end the connection too.
     if (this.#settled) throw stopped
   }
@@ -152,7 +167,10 @@ class Attempt implements Dispatcher.DispatchHandler {
       if (++this.#interim > maxInterim) this.#refuse(failure('http_protocol_error', 'too many interim responses'))
       return
     }
-    const fields = ((controller as { rawHeaders?: unknown[] }).rawHeaders?.length ?? 0) / 2
+    this.#errand.work.on(this.#errand.accounts.receive)
+    const { rawHeaders } = controller as { rawHeaders?: unknown }
+    // Fields that were read past the parser are no list, and few.
+    const fields = Array.isArray(rawHeaders) ? rawHeaders.length / 2 : 0
     const fault = judgeHead(status, headers, fields, maxFields)
     if (fault !== null) return this.#refuse(fault)
     this.#status = status
@@ -170,6 +188,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
     // A piece of nothing is what undici's parser makes of being resumed.
     if (this.#settled || chunk.length === 0) return
+    const { work, accounts } = this.#errand
+    work.on(this.#json === null ? accounts.receive : accounts.parse)
     if (this.#call.sink !== undefined) {
       if (!this.#call.sink.chunk(chunk)) controller.pause()
       return
@@ -182,8 +202,15 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    const { ledger, http2 } = this.#options
+    this.#errand.work.on(this.#errand.accounts.receive)
     this.#giveBack(false)
-    if (this.#settled) return
+    if (!this.#settled) this.#end()
+    // Over HTTP/1 whoever read the socket says so.
+    if (http2 === true) ledger.switch(0, null)
+  }
+
+  #end(): void {
     const body = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks, this.#size)
     if (this.#coding === null || this.#size === 0) this.#settle(this.#judge(body))
     else void this.#undoCoding(this.#coding, body)
@@ -239,8 +266,12 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#settled = true
     this.#scope.unwatch(this.#watcher)
     const error = outcome.ok ? null : outcome.error
+    const { ledger } = this.#options
+    const { account, owner } = ledger
+    this.#errand.work.on(this.#errand.accounts.receive)
     this.#options.onAttempt(this.#call.method, this.#status, error, this.#wheel.now() - this.#began)
     this.outcome.resolve(outcome)
+    ledger.switch(account, owner)
   }
 }
 

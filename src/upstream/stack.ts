@@ -1,6 +1,8 @@
 import type { Layer, Outcome, Upstream } from '../call/call.ts'
 import { verdictOf } from '../call/failure.ts'
 import type { Wheel } from '../call/wheel.ts'
+import type { Errand } from '../call/work.ts'
+import type { Ledger } from '../telemetry/ledger.ts'
 import { Breaker, type BreakerOptions } from '../policy/breaker.ts'
 import { Budget } from '../policy/budget.ts'
 import { Gradient } from '../policy/gradient.ts'
@@ -49,6 +51,9 @@ export interface Overrides {
 export interface StackGround {
   readonly wheel: Wheel
   readonly meter: CallMeter
+  readonly ledger: Ledger
+  /** Stands for whom a call is made on nobody's behalf. */
+  readonly unasked: Errand
   /** The share of time that the loop is busy. */
   readonly utilisation: () => number
   /** Says what has happened to the upstream: `breaker open`. */

@@ -2,6 +2,8 @@ import type { Call, Layer, Upstream } from '../call/call.ts'
 import { failure } from '../call/failure.ts'
 import type { Scope } from '../call/scope.ts'
 import type { Wheel } from '../call/wheel.ts'
+import type { Errand } from '../call/work.ts'
+import type { Ledger } from '../telemetry/ledger.ts'
 import type { CallMeter } from '../telemetry/meters.ts'
 import { Endpoints } from './balance.ts'
 import type { TlsOptions } from './connect.ts'
@@ -50,6 +52,8 @@ export interface Wires {
 interface Ground {
   readonly wheel: Wheel
   readonly meter: CallMeter
+  readonly ledger: Ledger
+  readonly unasked: Errand
   readonly tell: (message: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
@@ -124,12 +128,13 @@ interface Made extends Pick<Wire, 'waiting' | 'destroy'> {
   readonly check: Upstream | null
 }
 
-function wire(address: Address, options: WiresOptions, { wheel, meter }: Ground): Made {
-  const { upstream, waiting, destroy } = pool(wheel, poolOptions(address, options, meter))
+function wire(address: Address, options: WiresOptions, ground: Ground): Made {
+  const { wheel } = ground
+  const { upstream, waiting, destroy } = pool(wheel, poolOptions(address, options, ground))
   const checking =
     options.health === undefined
       ? null
-      : pool(wheel, { ...poolOptions(address, options, meter), connections: 1, onAttempt: () => {} })
+      : pool(wheel, { ...poolOptions(address, options, ground), connections: 1, onAttempt: () => {} })
   return {
     upstream: layered(wireLayers(address, options), upstream),
     waiting,
@@ -140,7 +145,11 @@ function wire(address: Address, options: WiresOptions, { wheel, meter }: Ground)
   }
 }
 
-function poolOptions({ origin, host, port }: Address, options: WiresOptions, meter: CallMeter): PoolOptions {
+function poolOptions(
+  { origin, host, port }: Address,
+  options: WiresOptions,
+  { meter, ledger, unasked }: Ground,
+): PoolOptions {
   return {
     origin,
     address: { host, port },
@@ -151,6 +160,8 @@ function poolOptions({ origin, host, port }: Address, options: WiresOptions, met
     maxBodyBytes: options.maxBody,
     maxHeaderBytes: options.maxHeaders,
     trusted: options.trusted,
+    ledger,
+    unasked,
     onBroken: () => meter.broken(),
     onAttempt: (method, status, error, tookMs) => meter.attempt(method, status, error, tookMs),
   }

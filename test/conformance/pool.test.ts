@@ -8,6 +8,7 @@ import { Scope } from '../../src/call/scope.ts'
 import { Wheel } from '../../src/call/wheel.ts'
 import { type Wire, pool } from '../../src/upstream/pool.ts'
 import { type Arrived, type Origin, type Script, json, startOrigin } from '../support/origin.ts'
+import { noLedger } from '../support/ledger.ts'
 
 /** A wire to an origin of the test's own. */
 interface Setting extends AsyncDisposable {
@@ -32,6 +33,7 @@ async function startSetting(script: Script, connections = 10, url = (origin: Ori
     trusted: false,
     onBroken: () => {},
     onAttempt: () => {},
+    ...noLedger,
   })
   return {
     origin,

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Call } from '../../src/call/call.ts'
 import type { Failure } from '../../src/call/failure.ts'
+import { noAccounts } from '../../src/call/work.ts'
 import { type CallSpec, compileBind, sameCall } from '../../src/plan/bind.ts'
 import { compileTarget } from '../../src/plan/target.ts'
 import type { Template } from '../../src/plan/plan.ts'
@@ -13,9 +14,11 @@ const target = (spec: string | Pick<CallSpec, 'path' | 'query'>, given: Given = 
   return compileTarget(typeof spec === 'string' ? { path: spec } : spec, names)(stateOf(given))
 }
 
+const terms = { accept: () => true, step: 's', accounts: noAccounts }
+
 const bind = (spec: Partial<CallSpec>, given: Given = {}, decode: 'json' | 'text' = 'json'): Call | Failure => {
   const names = namesOf(given)
-  return compileBind({ method: 'GET', path: '/', ...spec }, names, () => true, decode)(stateOf(given))
+  return compileBind({ method: 'GET', path: '/', ...spec }, names, { ...terms, decode })(stateOf(given))
 }
 
 const headersOf = (made: Call | Failure): Record<string, string> => {

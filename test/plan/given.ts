@@ -1,5 +1,6 @@
 import type { Reply } from '../../src/call/call.ts'
 import { failure } from '../../src/call/failure.ts'
+import { unwatched } from '../../src/call/work.ts'
 import { suggest } from '../../src/config/suggest.ts'
 import { Out } from '../../src/plan/out.ts'
 import { answered, without } from '../../src/plan/part.ts'
@@ -26,10 +27,14 @@ export interface Given {
   readonly index?: number
 }
 
+/** JSON, of which nobody keeps account. */
+export const reading = { decode: 'json', work: unwatched, account: 0 } as const
+
 /** Makes what templates read while a request runs. */
 export function stateOf({ params, query = '', headers, cookies, body, replies = {}, ...rest }: Given = {}): State {
   const input: Input = {
     requestId: 'a-request',
+    work: unwatched,
     trace: { traceId: '0af7651916cd43dd8448eb211c80319c', flags: '00' },
     param: (name) => params?.[name],
     query: (name) => fields(query).get(name),
@@ -42,7 +47,7 @@ export function stateOf({ params, query = '', headers, cookies, body, replies = 
   const parts = Object.values(replies).map((text) => {
     if (text === null) return without(failure('connection_refused'), null)
     const { status = 200, fields: replyHeaders = {} } = rest
-    return answered({ ok: true, status, headers: replyHeaders, body: Buffer.from(text) }, 'json')
+    return answered({ ok: true, status, headers: replyHeaders, body: Buffer.from(text) }, reading)
   })
   return { input, parts, item: rest.item, index: rest.index ?? 0 }
 }

@@ -4,6 +4,7 @@ import { failure } from '../../src/call/failure.ts'
 import { type Missing, missingField, missingOf, worst } from '../../src/plan/missing.ts'
 import { answered, without } from '../../src/plan/part.ts'
 import type { Step } from '../../src/plan/plan.ts'
+import { reading } from './given.ts'
 
 const answeredWith = (status: number): Failure => ({
   ok: false,
@@ -30,7 +31,7 @@ describe('Oneloop-Missing', () => {
     const reply = { ok: true, status: 200, headers: {}, body: Buffer.from('1') } as const
     const parts = [
       without(refused, null),
-      answered(reply, 'json'),
+      answered(reply, reading),
       without(null, '{}'),
       without(timeout, '{}'),
       undefined,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Call, Upstream } from '../../src/call/call.ts'
+import { noAccounts } from '../../src/call/work.ts'
 import type { Step } from '../../src/plan/plan.ts'
 import { forwardedBy } from '../../src/server/forwarded.ts'
 import { serveForward, serveSteps } from '../../src/server/serve.ts'
@@ -12,6 +13,8 @@ const call: Call = { method: 'GET', path: '/', headers: [], body: null, accept: 
 const stepOf = (upstream: Upstream): Step => ({
   name: 'a',
   upstream,
+  upstreamName: 'u',
+  accounts: noAccounts,
   bind: () => call,
   needs: [],
   neededBy: [],
@@ -29,8 +32,8 @@ test('a bug of ours costs the request that meets it only: 500 to the client, whe
     throw new Error('a bug of ours')
   }
   const none = { set: [], remove: new Set<string>() }
-  const forward = { upstream, target: null, request: none, response: none }
-  const rest = { merge: () => '{}', status: 200, budgetMs: 5_000, readsBody: false }
+  const forward = { upstream, accounts: noAccounts, target: null, request: none, response: none }
+  const rest = { merge: () => '{}', status: 200, budgetMs: 5_000, readsBody: false, mergeAccount: 0 }
   const plan = { ...rest, steps: [stepOf(upstream)] }
   const answers: Upstream = () => Promise.resolve({ ok: true, status: 200, headers: {}, body: Buffer.from('1') })
   const bind = (): never => {
@@ -87,7 +90,14 @@ test('the budget of a request begins when its body is in', async () => {
     left.push(scope.leftMs())
     return Promise.resolve({ ok: true, status: 200, headers: {}, body: Buffer.from('1') })
   }
-  const plan = { steps: [stepOf(upstream)], merge: () => '{}', status: 200, budgetMs: 5_000, readsBody: true }
+  const plan = {
+    steps: [stepOf(upstream)],
+    merge: () => '{}',
+    status: 200,
+    budgetMs: 5_000,
+    readsBody: true,
+    mergeAccount: 0,
+  }
   const body = { maxBytes: 1_024, schema: undefined, reads: false }
   await using server = await startServer(
     (entrance) => [{ method: 'POST', path: '/', serve: serveSteps(entrance, { plan, rules: null, from: [] }, body) }],

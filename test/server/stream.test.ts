@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import type { Upstream } from '../../src/call/call.ts'
 import { failure } from '../../src/call/failure.ts'
+import { noAccounts } from '../../src/call/work.ts'
 import { forwardedBy } from '../../src/server/forwarded.ts'
 import { serveForward } from '../../src/server/serve.ts'
 import { chunk, connect, manyTurns, request } from '../support/client.ts'
@@ -170,7 +171,7 @@ test('a stream on which nothing moves for 60 s is broken off, and one that moves
       send = (text) => void call.sink?.chunk(Buffer.from(text))
     })
   const none = { set: [], remove: new Set<string>() }
-  const route = { upstream, target: null, request: none, response: none }
+  const route = { upstream, accounts: noAccounts, target: null, request: none, response: none }
   await using server = await startServer(
     (entrance) => [{ method: 'GET', path: '/', serve: serveForward(entrance, route, forwardedBy([]), Infinity) }],
     () => now,

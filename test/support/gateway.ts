@@ -8,6 +8,7 @@ import { seriesOfConfig } from '../../src/series.ts'
 import { type Listening, listen } from '../../src/server/listen.ts'
 import { storeOf } from '../../src/store.ts'
 import { Instruments, type Reading } from '../../src/telemetry/instruments.ts'
+import { Ledger } from '../../src/telemetry/ledger.ts'
 import { type Line, Sparing } from '../../src/telemetry/log.ts'
 
 /** A whole data plane on a port of its own, in the test's process. */
@@ -44,7 +45,14 @@ export async function startGateway(yaml: string, more = ''): Promise<TestGateway
     () => wheel.now(),
   )
   const store = storeOf(config, { wheel, instruments })
-  const made = await gateway(config, { wheel, instruments, log, utilisation: () => 0, store })
+  const made = await gateway(config, {
+    wheel,
+    instruments,
+    ledger: new Ledger(instruments),
+    log,
+    utilisation: () => 0,
+    store,
+  })
   const { host, port, limits } = config.listen
   const listening = await listen(made.fetch, { host, port, limits, shared: false, refused: made.refused })
 

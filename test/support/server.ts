@@ -1,8 +1,10 @@
 import { Wheel } from '../../src/call/wheel.ts'
+import { noAccounts } from '../../src/call/work.ts'
 import { type Served, app } from '../../src/server/app.ts'
 import type { Entrance } from '../../src/server/enter.ts'
 import { listen } from '../../src/server/listen.ts'
 import { Instruments } from '../../src/telemetry/instruments.ts'
+import { Ledger } from '../../src/telemetry/ledger.ts'
 import { type Line, Sparing } from '../../src/telemetry/log.ts'
 import { requestMeter, seriesOf } from '../../src/telemetry/meters.ts'
 
@@ -23,15 +25,19 @@ export async function startServer(
   now?: () => number,
 ): Promise<TestServer> {
   const wheel = new Wheel(now)
-  const route = { name: 'route', methods: ['GET'] }
+  const route = { name: 'route', methods: ['GET'], upstreams: [] }
   const instruments = new Instruments(seriesOf([route], []))
   const lines: Line[] = []
   const write = (level: Line['level'], message: string, fields: Line['fields']): void => {
     lines.push({ level, message, fields, at: 0 })
   }
   const log = new Sparing({ write }, () => 0)
+  const ledger = new Ledger(instruments)
   const meter = requestMeter(instruments, route)
-  const { fetch } = app(routes({ route: 'route', budgetMs: 5_000, deadline: null, wheel, meter, log }), () => {})
+  const { fetch } = app(
+    routes({ route: 'route', budgetMs: 5_000, deadline: null, wheel, meter, log, ledger, accounts: noAccounts }),
+    () => {},
+  )
   const limits = { header: 16_384, headers: 100, url: 8_192 }
   const listening = await listen(fetch, { host: '127.0.0.1', port: 0, limits, shared: false, refused: () => {} })
   return {

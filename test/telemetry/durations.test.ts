@@ -3,7 +3,7 @@ import { Instruments, type Reading } from '../../src/telemetry/instruments.ts'
 import { callMeter, requestMeter, seriesOf } from '../../src/telemetry/meters.ts'
 import { ask, startSetting } from '../upstream/setting.ts'
 
-const route = { name: 'r', methods: ['GET', 'HEAD'] }
+const route = { name: 'r', methods: ['GET', 'HEAD'], upstreams: [] }
 
 const told = (readings: readonly Reading[], name: string) =>
   readings

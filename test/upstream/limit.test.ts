@@ -9,6 +9,7 @@ import { parse } from '../../src/config/load.ts'
 import { type UpstreamOptions, stack } from '../../src/upstream/stack.ts'
 import { type Arrived, json, startOrigin } from '../support/origin.ts'
 import { type Setting, expectAlive, expectProblem, startSetting } from './setting.ts'
+import { noLedger } from '../support/ledger.ts'
 
 const refused = 'oneloop;error=connection_limit_reached'
 const many = <T>(count: number, one: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => one(i))
@@ -62,7 +63,7 @@ test('a cold burst of 300 calls in one turn of the loop is served whole, as many
   )
   const wheel = new Wheel()
   const meter = callMeter(new Instruments(seriesOf([], ['o'])), 'o')
-  const ground = { wheel, meter, utilisation: () => 0, tell: () => {} }
+  const ground = { wheel, meter, utilisation: () => 0, tell: () => {}, ...noLedger }
   const made = stack(config?.upstreams['o'] as UpstreamOptions, ground)
   const upstream = made.with({})
   const scope = new Scope(wheel, Infinity)
@@ -243,7 +244,13 @@ test('the limit is learned, but not from a loop that is itself what calls wait f
   const instruments = new Instruments(seriesOf([], ['o']))
   const limitNow = () => instruments.read().find(({ name }) => name === 'oneloop.calls.limit')?.value
   let utilisation = 0
-  const ground = { wheel, meter: callMeter(instruments, 'o'), utilisation: () => utilisation, tell: () => {} }
+  const ground = {
+    wheel,
+    meter: callMeter(instruments, 'o'),
+    utilisation: () => utilisation,
+    tell: () => {},
+    ...noLedger,
+  }
   const made = stack(config?.upstreams['o'] as UpstreamOptions, ground)
   const upstream = made.with({})
   const scope = new Scope(wheel, Infinity)

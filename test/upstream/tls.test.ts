@@ -8,6 +8,7 @@ import { type PoolOptions, pool } from '../../src/upstream/pool.ts'
 import { certify } from '../support/certificate.ts'
 import { type Origin, type Script, json, response, startOrigin } from '../support/origin.ts'
 import { expectAlive, expectFailure, startSetting } from './setting.ts'
+import { noLedger } from '../support/ledger.ts'
 
 const trusted = getCACertificates('default')
 const authority = certify({})
@@ -110,6 +111,7 @@ async function startWire(
     trusted: false,
     onBroken: () => {},
     onAttempt: () => {},
+    ...noLedger,
     ...more,
   })
   return {
