@@ -7,7 +7,7 @@ import { unwatched } from './call/work.ts'
 import type { StepsRoute } from './config/route.ts'
 import type { Config } from './config/schema.ts'
 import { describePlan, describeRoute, describeUpstreams } from './describe.ts'
-import { compileAll, stacksOf } from './gateway.ts'
+import { compileAll } from './gateway.ts'
 import { type Missing, missingField, missingOf } from './plan/missing.ts'
 import type { Plan } from './plan/plan.ts'
 import { type Ended, type Span, run } from './plan/run.ts'
@@ -19,6 +19,7 @@ import { matches, methodsOf, restOf } from './server/match.ts'
 import { normalPath } from './server/path.ts'
 import { mergeFailure } from './server/respond.ts'
 import { bodyCheck } from './server/schema.ts'
+import { Stacks } from './stacks.ts'
 import { storeOf } from './store.ts'
 import { Instruments } from './telemetry/instruments.ts'
 import { Ledger } from './telemetry/ledger.ts'
@@ -63,8 +64,8 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
   // Nothing is taken from a cache that gateways share, nor left there.
   const store = storeOf({ cache: { ...config.cache, redis: '' } }, { wheel, instruments })
   const ground = { wheel, log, utilisation: () => 0, instruments, ledger: new Ledger(instruments, false), store }
-  const stacks = asked.run ? stacksOf(config, ground) : null
-  const compiled = await compileAll(config, (name, step) => stacks?.get(name)?.with(step) ?? unreachable)
+  const stacks = asked.run ? new Stacks(config, ground) : null
+  const compiled = await compileAll(config, (name, step) => stacks?.with(name, step) ?? unreachable)
   const ours = compiled.find((one) => one.route === route) as (typeof compiled)[number]
   const { plan } = ours.compiled as Extract<Compiled, { kind: 'steps' }>
   print(describePlan(plan, route))
@@ -84,7 +85,7 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
     return wrongBody(route, input) ?? (await make(plan, route, input, wheel))
   } finally {
     clearInterval(alive)
-    await Promise.all([...stacks.values()].map((one) => one.destroy()))
+    await stacks.release()
   }
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import type { Store } from './cache/store.ts'
 import type { Upstream } from './call/call.ts'
@@ -10,23 +11,28 @@ import { transformWith } from './plan/respond.ts'
 import { type Compiled, compileRoute } from './routes.ts'
 import { countedRoute } from './series.ts'
 import { type Served, app } from './server/app.ts'
+import { Crowd } from './server/crowd.ts'
 import { forwardedBy } from './server/forwarded.ts'
 import { paramsOf } from './server/match.ts'
 import { type Refused, refusedBy } from './server/refused.ts'
 import { serveForward, serveSteps } from './server/serve.ts'
+import { Stacks } from './stacks.ts'
 import { callAccounts, routeAccounts } from './telemetry/accounts.ts'
 import type { Instruments } from './telemetry/instruments.ts'
 import { Job, type Ledger } from './telemetry/ledger.ts'
 import type { Sparing } from './telemetry/log.ts'
-import { callMeter, refusalMeter, requestMeter } from './telemetry/meters.ts'
-import { type Overrides, type Stack, type StackGround, stack } from './upstream/stack.ts'
+import { refusalMeter, requestMeter } from './telemetry/meters.ts'
+import type { Overrides } from './upstream/stack.ts'
 
 /** The data plane: an app that serves all routes, and an end to all that it holds open. */
 export interface Gateway {
   readonly fetch: ReturnType<typeof app>['fetch']
   /** Is to be told of requests that do not get as far as the app. */
   readonly refused: Refused
-  /** Ends all connections to upstreams. */
+  readonly stacks: Stacks
+  /** Waits until the requests that it serves are over, and lets go of its upstreams. It must get no more. */
+  retire(): Promise<void>
+  /** Lets go of its upstreams at once. */
   destroy(): Promise<void>
 }
 
@@ -59,23 +65,35 @@ export class BuildFault extends Error {
 
 /**
  * Makes the data plane of a config: upstreams become stacks of layers, routes become plans that call them, and an
- * app serves the plans. All of the config is read here; while a request runs nothing looks at it.
+ * app serves the plans. All of the config is read here; while a request runs nothing looks at it. Upstreams that the
+ * gateway `before` has as well are taken over from it.
  */
-export async function gateway(config: Config, ground: Ground): Promise<Gateway> {
-  const stacks = stacksOf(config, ground)
+export async function gateway(config: Config, ground: Ground, before?: Gateway): Promise<Gateway> {
+  const stacks = new Stacks(config, ground, before?.stacks)
+  try {
+    return await over(stacks, config, ground)
+  } catch (error) {
+    await stacks.release()
+    throw error
+  }
+}
+
+async function over(stacks: Stacks, config: Config, ground: Ground): Promise<Gateway> {
   const forwarded = forwardedBy(config.listen.trustedProxies)
+  const crowd = new Crowd()
   const { instruments, ledger, log } = ground
   const { accept } = routeAccounts(instruments, null)
   const refused = refusedBy(refusalMeter(instruments), log, new Job(ledger), accept)
   const routes = await compileAll(
     config,
-    (name, step) => stacks.get(name)?.with(step),
+    (name, step) => stacks.with(name, step),
     (route) => accountsOf(instruments, route),
   )
 
   const served = routes.map(({ route, compiled }): Served => {
     const entrance = {
       ...ground,
+      crowd,
       route: route.name,
       budgetMs: route.budget,
       deadline: config.listen.deadline,
@@ -92,21 +110,15 @@ export async function gateway(config: Config, ground: Ground): Promise<Gateway> 
   return {
     fetch: app(served, refused).fetch,
     refused,
-    destroy: async () => {
-      await Promise.all([...stacks.values()].map((one) => one.destroy()))
+    stacks,
+    retire: async () => {
+      await crowd.empty()
+      // What the last of them has cancelled is counted before all is told to be over.
+      await setImmediate()
+      await stacks.release()
     },
+    destroy: () => stacks.release(),
   }
-}
-
-/** Makes the stack of each upstream. */
-export function stacksOf(config: Config, { wheel, instruments, log, ledger, utilisation }: Ground): Map<string, Stack> {
-  const made = Object.entries(config.upstreams).map(([name, options]): [string, Stack] => {
-    const tell: StackGround['tell'] = (message, fields) =>
-      log.write(`${message} ${name}`, message, { upstream: name, ...fields })
-    const unasked = { work: new Job(ledger), step: '', accounts: callAccounts(instruments, null, name) }
-    return [name, stack(options, { wheel, meter: callMeter(instruments, name), ledger, unasked, utilisation, tell })]
-  })
-  return new Map(made)
 }
 
 /** Compiles all routes of a sound config. Throws a BuildFault when transforms cannot be had, which tells all of them. */
@@ -145,9 +157,11 @@ function accountsOf(instruments: Instruments, route: string): Accounts {
 
 async function transformOf(route: StepsRoute, i: number): Promise<Merge | undefined> {
   if (route.transform === undefined) return undefined
-  const { file, name } = route.transform
+  const { file, name, version } = route.transform
   const path = ['routes', i, 'transform']
-  const loaded = (await import(pathToFileURL(file).href).catch((error: unknown) => {
+  // A module stays loaded for as long as its thread lives: another content is asked for as another module.
+  const url = `${pathToFileURL(file).href}?${version}`
+  const loaded = (await import(url).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error)
     throw new BuildFault({ path, message: `${file} cannot be loaded: ${why}` })
   })) as Record<string, unknown>

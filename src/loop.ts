@@ -3,13 +3,15 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Purge, Store } from './cache/store.ts'
 import { Wheel } from './call/wheel.ts'
 import type { Config } from './config/schema.ts'
-import { BuildFault, type Hindrance, gateway } from './gateway.ts'
-import { seriesOfConfig } from './series.ts'
+import { BuildFault, type Hindrance } from './gateway.ts'
+import { Generations } from './generations.ts'
 import { type Listening, listen } from './server/listen.ts'
+import { seriesOfConfig } from './series.ts'
 import { storeOf } from './store.ts'
 import { timeCollections } from './telemetry/collections.ts'
 import { type Delays, measureDelays } from './telemetry/delays.ts'
 import { Instruments } from './telemetry/instruments.ts'
+import type { Layout } from './telemetry/layout.ts'
 import { Ledger } from './telemetry/ledger.ts'
 import { type Line, LogQueue, Sparing } from './telemetry/log.ts'
 import { type Batch, Queue } from './telemetry/queue.ts'
@@ -18,8 +20,10 @@ import { Utilisation } from './telemetry/utilisation.ts'
 
 /** What a data loop is started with. */
 export interface LoopData {
+  /** Which config it is: data loops are taken from one to the next. */
+  readonly version: number
   readonly config: Config
-  readonly buffer: SharedArrayBuffer
+  readonly layout: Layout
   readonly port: number
   /** Whether several loops listen on the port. */
   readonly shared: boolean
@@ -27,6 +31,8 @@ export interface LoopData {
 
 /** What the control loop tells a data loop. */
 export type ToLoop =
+  | { readonly type: 'prepare'; readonly version: number; readonly config: Config; readonly layout: Layout }
+  | { readonly type: 'swap' | 'discard'; readonly version: number }
   | { readonly type: 'drain'; readonly quietMs: number; readonly withinMs: number }
   | { readonly type: 'cut' }
   | { readonly type: 'purge'; readonly id: number; readonly what: Purge }
@@ -38,6 +44,15 @@ export type FromLoop =
   | { readonly type: 'listening'; readonly port: number }
   | { readonly type: 'delays'; readonly delays: Delays }
   | { readonly type: 'failed'; readonly message: string; readonly hindrances: readonly Hindrance[] }
+  | { readonly type: 'prepared'; readonly version: number }
+  | {
+      readonly type: 'unprepared'
+      readonly version: number
+      readonly message: string
+      readonly hindrances: readonly Hindrance[]
+    }
+  /** Nothing is left of a config on this loop. */
+  | { readonly type: 'retired'; readonly version: number }
   | { readonly type: 'log'; readonly batch: Batch<Line> }
   | { readonly type: 'traces'; readonly batch: Batch<Kept> }
   | { readonly type: 'drained'; readonly cut: number }
@@ -54,8 +69,9 @@ const busyFrom = 0.05
 // A few hundred kilobytes, if the control loop does not come to take them.
 const maxTraces = 200
 
-const { config, buffer, port: tcpPort, shared } = workerData as LoopData
-const instruments = new Instruments(seriesOfConfig(config), buffer)
+const { version: first, config, layout, port: tcpPort, shared } = workerData as LoopData
+// What does not hang on a config.
+const instruments = new Instruments(seriesOfConfig(config), layout)
 timeCollections(instruments)
 const delayMeter = measureDelays()
 tell({ type: 'delays', delays: delayMeter.delays })
@@ -68,33 +84,22 @@ setInterval(() => {
 }, lookMs).unref()
 const log = new LogQueue((batch) => tell({ type: 'log', batch }))
 const traces = new Queue<Kept>(maxTraces, (batch) => tell({ type: 'traces', batch }))
+let serving = first
 let cutting = false
 
 try {
   const sparing = new Sparing(log, () => wheel.now())
+  // For as long as the loop lives: what is kept outlives a config.
   const store = storeOf(config, { wheel, instruments })
-  const made = await gateway(config, {
-    wheel,
-    instruments,
-    ledger,
-    log: sparing,
-    utilisation: () => utilisation.last,
-    store,
-  })
+  const ground = { wheel, ledger, log: sparing, utilisation: () => utilisation.last, store }
+  const generations = await Generations.begin(config, layout, ground)
   const { host, limits } = config.listen
-  const listening = await listen(made.fetch, { host, port: tcpPort, limits, shared, refused: made.refused })
-  const destroy = async (): Promise<void> => {
-    await made.destroy()
-    await store.destroy()
-  }
-  port.on('message', (message: ToLoop) => {
-    if (message.type === 'purge') void purge(store, message)
-    else void obey(message, listening, destroy)
-  })
+  const { fetch, refused } = generations
+  const listening = await listen(fetch, { host, port: tcpPort, limits, shared, refused })
+  port.on('message', (message: ToLoop) => void obey(message, { listening, generations, store }))
   tell({ type: 'listening', port: listening.port })
 } catch (error) {
-  const hindrances = error instanceof BuildFault ? error.hindrances : []
-  tell({ type: 'failed', message: error instanceof Error ? error.message : String(error), hindrances })
+  tell({ type: 'failed', ...whyNot(error) })
   end()
 }
 
@@ -102,18 +107,66 @@ async function purge(store: Store, { id, what }: Extract<ToLoop, { type: 'purge'
   tell({ type: 'purged', id, count: await store.purge(what) })
 }
 
-async function obey(
-  message: Exclude<ToLoop, { type: 'purge' }>,
-  listening: Listening,
-  destroy: () => Promise<void>,
+/** What a data loop consists of, once it listens. */
+interface Parts {
+  readonly listening: Listening
+  readonly generations: Generations
+  readonly store: Store
+}
+
+async function obey(message: ToLoop, parts: Parts): Promise<void> {
+  const { generations } = parts
+  switch (message.type) {
+    case 'log-taken':
+      return log.taken()
+    case 'traces-taken':
+      return traces.taken()
+    case 'purge':
+      return purge(parts.store, message)
+    case 'prepare':
+      return prepare(message, generations)
+    case 'swap': {
+      const before = serving
+      serving = message.version
+      await generations.swap()
+      return tell({ type: 'retired', version: before })
+    }
+    case 'discard':
+      await generations.discard()
+      return tell({ type: 'retired', version: message.version })
+    case 'cut':
+    case 'drain':
+      return leave(message, parts)
+  }
+}
+
+async function prepare(
+  { version, config: its, layout: where }: Extract<ToLoop, { readonly type: 'prepare' }>,
+  generations: Generations,
 ): Promise<void> {
-  if (message.type === 'log-taken') return log.taken()
-  if (message.type === 'traces-taken') return traces.taken()
+  try {
+    await generations.prepare(its, where)
+    tell({ type: 'prepared', version })
+  } catch (error) {
+    tell({ type: 'unprepared', version, ...whyNot(error) })
+  }
+}
+
+function whyNot(error: unknown): { message: string; hindrances: readonly Hindrance[] } {
+  const hindrances = error instanceof BuildFault ? error.hindrances : []
+  return { message: error instanceof Error ? error.message : String(error), hindrances }
+}
+
+async function leave(
+  message: Extract<ToLoop, { readonly type: 'cut' | 'drain' }>,
+  { listening, generations, store }: Parts,
+): Promise<void> {
   if (message.type === 'cut') cutting = true
   const cut = message.type === 'cut' ? listening.cut() : await listening.drain(message.quietMs, message.withinMs)
   // A drain that was overtaken finds nothing left, and must not say that nothing was cut.
   if (cutting && message.type === 'drain') return
-  await destroy()
+  await generations.destroy()
+  await store.destroy()
   // Sockets close at the end of a turn of the loop: what they served is counted and logged then.
   await setTimeout(0)
   log.flush()

@@ -67,7 +67,7 @@ async function main(args: string[]): Promise<number> {
   if (parsed.values.help || command === 'help') return say(help)
   if (parsed.values.version || command === 'version') return version()
   if (command === 'start' && rest.length === 0)
-    return withConfig(parsed.values, (config, loaded) => start(config, loaded))
+    return withConfig(parsed.values, (config, loaded) => start(config, loaded, () => read(parsed.values)))
   if (command === 'check' && rest.length === 0)
     return withConfig(parsed.values, (config) => checked(parsed.values, config))
   if (command === 'explain' && rest.length === 2) {
@@ -90,11 +90,15 @@ function purged(values: Values): Promise<number> | number {
   return purge({ ...values, token: values.token ?? process.env.OPS_TOKEN ?? '' })
 }
 
+function read({ config }: Values): Promise<Loaded> {
+  return load(config, { env: process.env, meaning })
+}
+
 async function withConfig(
   values: Values,
   run: (config: Config, loaded: Loaded) => Promise<number> | number,
 ): Promise<number> {
-  const loaded = await load(values.config, { env: process.env, meaning })
+  const loaded = await read(values)
   for (const warning of loaded.warnings) process.stderr.write(`${format(warning)} (warning)\n`)
   if (loaded.config === undefined) return faulty(loaded.faults)
   try {

@@ -1,16 +1,20 @@
 import type { Purge } from './cache/store.ts'
+import { StartFault } from './changeover.ts'
 import { listing } from './config/fault.ts'
 import type { Loaded } from './config/load.ts'
 import type { Config } from './config/schema.ts'
+import { watch } from './config/watch.ts'
+import { configMeter } from './ops/config.ts'
 import { type Shown, listenOps, opsApp } from './ops/http.ts'
 import { type LogWriter, logWriter } from './ops/log.ts'
 import { observer } from './ops/observe.ts'
 import { exposition } from './ops/prometheus.ts'
-import { revisionOf, revisionReading, told } from './ops/readings.ts'
+import { told } from './ops/readings.ts'
 import { Recent } from './ops/recent.ts'
 import { openDescriptors, throttling } from './ops/system.ts'
 import { vitalNumbers } from './ops/vitals.ts'
-import { StartFault, Supervisor, loopNames } from './supervisor.ts'
+import { Reloader } from './reload.ts'
+import { Supervisor, loopNames } from './supervisor.ts'
 import type { Reading } from './telemetry/instruments.ts'
 
 // A terminal sends Ctrl-C to the process and its parent, which may pass it on: that is one wish, not two.
@@ -19,16 +23,26 @@ const secondSignalMs = 500
 // Long enough for a reader that reads at all.
 const lastLinesMs = 1_000
 
-/** Runs the gateway until it is told to stop. Gives the exit status. */
-export async function start(config: Config, loaded: Loaded): Promise<number> {
+/** Runs the gateway until it is told to stop; `read` reads its config anew. Gives the exit status. */
+export async function start(config: Config, loaded: Loaded, read: () => Promise<Loaded>): Promise<number> {
   const tells = { cgroup: throttling() !== null, descriptors: openDescriptors() !== null }
   const numbers = vitalNumbers(loopNames(config), tells)
   const writer = logWriter(numbers)
   const recent = new Recent()
   const supervisor = new Supervisor(config, { ...writer, traces: (batch) => recent.add(batch) })
-  const revision = revisionReading(revisionOf(config))
-  numbers.slot('oneloop.config.load.time', {}).set(Date.now() / 1_000)
-  const readings = (): Reading[] => [...told(supervisor.read()), ...numbers.read(), revision]
+  const started = Promise.withResolvers<void>()
+  const meter = configMeter(numbers, config)
+  const reloader = new Reloader(config, loaded, {
+    read,
+    apply: async (next) => {
+      await started.promise
+      await supervisor.reload(next)
+      meter.used(next)
+    },
+    log: (...line) => writer.log(...line),
+    count: (result) => meter.reloaded(result),
+  })
+  const readings = (): Reading[] => [...told(supervisor.read()), ...numbers.read(), meter.revision()]
   const look = observer(numbers, tells, () => supervisor.threads())
   look()
   setInterval(look, 1_000).unref()
@@ -37,19 +51,26 @@ export async function start(config: Config, loaded: Loaded): Promise<number> {
     status: () => ({
       ...supervisor.status(),
       current: supervisor.standing(),
+      config: reloader.status,
       series: supervisor.read().filter(({ value }) => value !== 0),
     }),
     metrics: (form) => exposition(readings(), form),
     traces: () => recent.list(),
   }
-  const app = opsApp(shown, { token: config.ops.token, purge: (what) => purge(supervisor, writer, what) })
+  const app = opsApp(shown, {
+    token: config.ops.token,
+    purge: (what) => purge(supervisor, writer, what),
+    reload: (why) => reloader.reload(why),
+  })
   const { host, port } = config.ops
-  const stopped = untilStopped(supervisor, writer, config.listen.drain)
+  const stopped = untilStopped(supervisor, writer)
+  process.on('SIGHUP', () => void reloader.reload('SIGHUP'))
   let ops
   try {
     // First, so that health can be asked from the start: not ready, but alive.
     ops = await listenOps(app, host, port)
     await supervisor.start()
+    started.resolve()
   } catch (error) {
     process.stderr.write(describe(error, loaded))
     ops?.close()
@@ -58,7 +79,12 @@ export async function start(config: Config, loaded: Loaded): Promise<number> {
   const status = supervisor.status()
   writer.log('info', 'listening', { address: urlOf(config.listen.host, status.port), loops: status.loops.length })
   writer.log('info', 'ops', { address: urlOf(host, ops.port) })
+  const unwatch = watch(
+    () => reloader.loaded.sights,
+    () => void reloader.reload('changed'),
+  )
   const cut = await stopped
+  unwatch()
   ops.close()
   writer.log(cut === 0 ? 'info' : 'warn', 'stopped', { cut })
   const exitStatus = cut === 0 ? 0 : 1
@@ -78,7 +104,7 @@ function urlOf(host: string, port: number): string {
 }
 
 /** Waits for signals: the first drains, a second ends at once. Gives the number of requests that were cut. */
-function untilStopped(supervisor: Supervisor, writer: LogWriter, drainMs: number): Promise<number> {
+function untilStopped(supervisor: Supervisor, writer: LogWriter): Promise<number> {
   return new Promise((resolve, reject) => {
     let firstAt: number | null = null
     const onSignal = (signal: NodeJS.Signals): void => {
@@ -94,7 +120,7 @@ function untilStopped(supervisor: Supervisor, writer: LogWriter, drainMs: number
       firstAt = now
       writer.log('info', 'draining', { signal })
       // Whoever presses Ctrl-C is not a load balancer that needs time to notice, nor are there others to close for.
-      const ended = signal === 'SIGINT' ? supervisor.drain(0, 0) : supervisor.drain(drainMs)
+      const ended = signal === 'SIGINT' ? supervisor.drain({ serveMs: 0, idleMs: 0 }) : supervisor.drain()
       ended.then(resolve, reject)
     }
     process.on('SIGTERM', onSignal)

@@ -4,8 +4,8 @@ import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { ask } from './ask.ts'
 import type { Purge } from './cache/store.ts'
+import { Changeover, type Changing, StartFault } from './changeover.ts'
 import type { Config } from './config/schema.ts'
-import type { Hindrance } from './gateway.ts'
 import type { FromLoop, LoopData, ToLoop } from './loop.ts'
 import { type Probe, workerProbe } from './ops/probe.ts'
 import { seriesOfConfig } from './series.ts'
@@ -14,7 +14,7 @@ import type { Line } from './telemetry/log.ts'
 import { isActiveRequests } from './telemetry/meters.ts'
 import type { Batch } from './telemetry/queue.ts'
 import type { Kept } from './telemetry/record.ts'
-import { Rest, type Standing, standingOf } from './telemetry/standing.ts'
+import { Rest, type Standing, namedIn, standingOf } from './telemetry/standing.ts'
 
 /** What the supervisor tells of what happens; the messages are for the log. */
 export interface Events {
@@ -25,16 +25,6 @@ export interface Events {
   traces(batch: Batch<Kept>): void
 }
 
-/** What hinders a data loop from serving at all. */
-export class StartFault extends Error {
-  /** What it is in the config, if it is there. */
-  readonly hindrances: readonly Hindrance[]
-  constructor(message: string, hindrances: readonly Hindrance[] = []) {
-    super(message)
-    this.hindrances = hindrances
-  }
-}
-
 /** How the process is doing, for health checks and whoever asks. */
 export interface Status {
   readonly state: 'starting' | 'serving' | 'draining' | 'stopped'
@@ -42,6 +32,8 @@ export interface Status {
   /** Where clients are served. */
   readonly port: number
   readonly loops: readonly { readonly listening: boolean; readonly deaths: number }[]
+  /** How many earlier configs have requests under way. */
+  readonly draining: number
 }
 
 /** A data loop's thread as it is now, for whoever watches it from outside. */
@@ -54,11 +46,11 @@ export interface Thread {
   readonly deaths: number
 }
 
-interface Loop {
+interface Loop extends Changing {
   readonly name: string
-  readonly instruments: Instruments
-  readonly rest: Rest
+  instruments: Instruments
   worker: Worker | null
+  readonly rest: Rest
   probe: Probe | null
   listening: boolean
   /** Whether it was told to end, so that its end is no death. */
@@ -91,23 +83,25 @@ const leastDrainMs = 5_000
 
 /** Runs the data loops from outside: starts them, replaces those that die, drains them in the end. */
 export class Supervisor {
-  readonly #config: Config
   readonly #events: Events
   readonly #loops: Loop[]
+  readonly #changeover: Changeover
   #state: Status['state'] = 'starting'
   #port: number
 
   constructor(config: Config, events: Events) {
-    this.#config = config
     this.#events = events
     this.#port = config.listen.port
     const series = seriesOfConfig(config)
     this.#loops = loopNames(config).map((name) => loopOf(name, new Instruments(series)))
+    this.#changeover = new Changeover(config, this.#loops)
   }
 
   /** Starts all loops; settles when all listen. Throws a StartFault when one cannot, with none left running. */
   async start(): Promise<void> {
-    if (this.#loops.length > 1) this.#port = await freePort(this.#config.listen.host, this.#port)
+    if (this.#loops.length > 1) {
+      this.#port = await freePort(this.#changeover.config.listen.host, this.#port)
+    }
     try {
       // The first alone: it finds the port when any will do, and tells a fault once.
       for (const loop of this.#loops) await this.#begin(loop)
@@ -118,11 +112,21 @@ export class Supervisor {
     this.#state = 'serving'
   }
 
+  /**
+   * Serves by another config from now on; where it listens and with how many loops stays as it is. Throws a StartFault
+   * when that cannot be, and then the config stays.
+   */
+  async reload(config: Config): Promise<void> {
+    if (this.#state !== 'serving') throw new StartFault(`it is ${this.#state}`)
+    await this.#changeover.to(config)
+  }
+
   /** Tells how the process is doing. */
   status(): Status {
     const loops = this.#loops.map(({ listening, deaths }) => ({ listening, deaths }))
     const ready = this.#state === 'serving' && loops.some(({ listening }) => listening)
-    return { state: this.#state, ready, port: this.#port, loops }
+    const { draining } = this.#changeover
+    return { state: this.#state, ready, port: this.#port, loops, draining }
   }
 
   /** Gives the threads of the data loops. */
@@ -140,18 +144,18 @@ export class Supervisor {
 
   /** Reads all numbers, summed over the loops. */
   read(): Reading[] {
-    for (const { worker, rest } of this.#loops) {
-      if (worker !== null) rest.look(worker.performance.eventLoopUtilization().active)
+    for (const { worker, rest, instruments } of this.#loops) {
+      if (worker !== null) rest.look(instruments, worker.performance.eventLoopUtilization().active)
     }
     const [first, ...others] = this.#loops.map(({ instruments }) => instruments)
     return first?.read(others) ?? []
   }
 
   /**
-   * Stops: not ready at once, serving on for `serveMs` while the world notices, then closing each connection after its
+   * Stops: not ready at once, serving on for `serveMs`, else as the config has it, while the world notices, then closing each connection after its
    * next response. Gives the number of requests that were cut in the end.
    */
-  async drain(serveMs: number, idleMs = quietMs): Promise<number> {
+  async drain({ serveMs = this.#changeover.config.listen.drain, idleMs = quietMs } = {}): Promise<number> {
     this.#state = 'draining'
     await new Promise((resolve) => setTimeout(resolve, serveMs))
     const withinMs = Math.max(leaveMs - serveMs, leastDrainMs)
@@ -179,8 +183,7 @@ export class Supervisor {
 
   #begin(loop: Loop): Promise<void> {
     const data: LoopData = {
-      config: this.#config,
-      buffer: loop.instruments.buffer,
+      ...this.#changeover.begin(loop),
       port: this.#port,
       shared: this.#loops.length > 1,
     }
@@ -206,7 +209,7 @@ export class Supervisor {
         } else if (message.type === 'traces') {
           this.#events.traces(message.batch)
           worker.postMessage({ type: 'traces-taken' } satisfies ToLoop)
-        }
+        } else this.#changeover.take(loop, message)
       })
       // Anything can be thrown, null too.
       worker.on('error', (error: Error | null | undefined) =>
@@ -222,6 +225,7 @@ export class Supervisor {
   #died(loop: Loop): void {
     const wasListening = loop.listening
     Object.assign(loop, { worker: null, probe: null, listening: false })
+    this.#changeover.died(loop)
     if (loop.ending || this.#state === 'stopped' || (!wasListening && this.#state === 'starting')) return
     loop.deaths++
     loop.instruments.zeroGauges()
@@ -263,11 +267,16 @@ export function loopNames({ loops }: Config): string[] {
 }
 
 function loopOf(name: string, instruments: Instruments): Loop {
-  const rest = new Rest(instruments)
+  const rest = new Rest()
   return {
     name,
     instruments,
     rest,
+    change(series) {
+      const before = namedIn(this.instruments)
+      this.instruments = this.instruments.changed(series)
+      rest.change(before, namedIn(this.instruments))
+    },
     worker: null,
     probe: null,
     listening: false,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
 
 import type { Read } from './disk.ts'
@@ -44,7 +45,11 @@ function openHook(node: Node, read: Read): Scalar {
   const file = resolve(dirname(node.at.file), path)
   const found = read(file)
   if ('why' in found) return refuse(node, `"${path}" cannot be read: ${found.why}`)
-  return { kind: 'scalar', at: node.at, value: { file, name } satisfies Hook }
+  return { kind: 'scalar', at: node.at, value: { file, name, version: versionOf(found.text) } satisfies Hook }
+}
+
+function versionOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 
 function textOf(node: Node): string | undefined {

@@ -1,6 +1,6 @@
-import { globSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
+import type { List } from './disk.ts'
 import type { Fault, Place } from './fault.ts'
 import { interpolate, type Surroundings } from './interpolate.ts'
 import { suggest } from './suggest.ts'
@@ -21,7 +21,7 @@ export interface Sources {
 const ADDED = { routes: 'list', upstreams: 'map' } as const
 
 /** Reads the text of a config file and all files that it includes, each once. */
-export function readSources(text: string, file: string, around: Surroundings): Sources {
+export function readSources(text: string, file: string, around: Surroundings & { readonly list: List }): Sources {
   const faults: Fault[] = []
   const warnings: Fault[] = []
   const tell = (at: Place, message: string): number => faults.push({ ...at, message })
@@ -64,7 +64,7 @@ export function readSources(text: string, file: string, around: Surroundings): S
     }
     const folder = dirname(name.at.file)
     const glob = /[*?[{]/.test(name.value)
-    const files = glob ? globSync(name.value, { cwd: folder }).sort() : [name.value]
+    const files = glob ? around.list(name.value, folder) : [name.value]
     const shown = JSON.stringify(name.written ?? name.value)
     if (files.length === 0) warnings.push({ ...name.at, message: `no file matches ${shown}` })
     return files.flatMap((one) =>

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 
 import { check } from './check.ts'
-import { reader, type Read } from './disk.ts'
+import { openDisk, type Disk, type Sight } from './disk.ts'
 import { openDocuments } from './documents.ts'
 import { sorted, type Fault, type Finding } from './fault.ts'
 import { readSources, type Sources } from './include.ts'
@@ -36,6 +36,8 @@ export interface Loaded {
   readonly warnings: readonly Fault[]
   /** Every file that was read, the config itself among them. */
   readonly files: readonly string[]
+  /** All that was looked at on disk, and how it was then. */
+  readonly sights: readonly Sight[]
   /** Tells of the place where the operator wrote what a path of the config leads to. */
   readonly locate: (path: Finding['path'], message: string) => Fault
 }
@@ -43,23 +45,27 @@ export interface Loaded {
 /** Reads a config file and all that it names. Never rejects: what is wrong is told as faults. */
 export async function load(file: string, options: Options): Promise<Loaded> {
   const path = resolve(file)
-  const files = new Set<string>()
-  const read = reader(files)
-  const found = read(path)
-  if ('text' in found) return { ...judge(found.text, path, read, options), files: [...files] }
+  const disk = openDisk()
+  const found = disk.read(path)
   const locate = nowhere(path)
-  return { faults: [locate([], `cannot be read: ${found.why}`)], warnings: [], files: [...files], locate }
+  const judged =
+    'text' in found
+      ? judge(found.text, path, disk, options)
+      : { faults: [locate([], `cannot be read: ${found.why}`)], warnings: [], locate }
+  return { ...judged, files: [...disk.files], sights: disk.sights }
 }
 
 /** Reads the text of a config as if it lay in `file`. */
 export function parse(text: string, { file, ...options }: Options & { readonly file: string }): Loaded {
   const path = resolve(file)
-  const files = new Set([path])
-  return { ...judge(text, path, reader(files), options), files: [...files] }
+  const disk = openDisk()
+  const judged = judge(text, path, disk, options)
+  return { ...judged, files: [path, ...disk.files], sights: disk.sights }
 }
 
-function judge(text: string, file: string, read: Read, { env, meaning }: Options): Omit<Loaded, 'files'> {
-  const sources = readSources(text, file, { env, read })
+function judge(text: string, file: string, disk: Disk, { env, meaning }: Options): Omit<Loaded, 'files' | 'sights'> {
+  const { read } = disk
+  const sources = readSources(text, file, { env, ...disk })
   const warnings = sorted(sources.warnings)
   if (sources.tree === undefined) return { faults: sorted(sources.faults), warnings, locate: nowhere(file) }
   const tree = openDocuments(interpolate(sources.tree, { env, read }), read)

@@ -15,6 +15,8 @@ export interface Document {
 export interface Hook {
   readonly file: string
   readonly name: string
+  /** Tells one content of the file from another. */
+  readonly version: string
 }
 
 /** What RFC 3986 allows in a segment, less `*`, which would look like a pattern. */

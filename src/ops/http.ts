@@ -5,6 +5,7 @@ import { mayChange } from './change.ts'
 import { problem } from './problem.ts'
 import { type Form, formOf, forms } from './prometheus.ts'
 import { type PurgeAll, purge } from './purge.ts'
+import { type Reload, reload } from './reload.ts'
 
 /** What the ops port shows. */
 export interface Shown {
@@ -23,6 +24,7 @@ export interface Changes {
   /** Who shows it may; empty: who comes from this machine. */
   readonly token: string
   readonly purge: PurgeAll
+  readonly reload: Reload
 }
 
 // Nobody has more than that to say.
@@ -56,7 +58,10 @@ export function opsApp(shown: Shown, changes: Changes): Hono {
   app.get('/api/status', (c) => c.json(shown.status()))
   app.get('/api/traces', (c) => c.json(shown.traces()))
   app.post('/api/purge', (c) => purge(c, changes.purge))
-  app.get('/', (c) => c.text('Oneloop ops: /livez /readyz /metrics /api/status /api/traces; POST /api/purge\n'))
+  app.post('/api/reload', (c) => reload(c, changes.reload))
+  app.get('/', (c) =>
+    c.text('Oneloop ops: /livez /readyz /metrics /api/status /api/traces; POST /api/purge /api/reload\n'),
+  )
   return app
 }
 

@@ -13,7 +13,9 @@ export function told(readings: readonly Reading[]): Reading[] {
 
 /** Names a config by what is in it, so that two gateways with the same name have the same config. */
 export function revisionOf(config: object): string {
-  return createHash('sha256').update(JSON.stringify(config)).digest('hex').slice(0, 12)
+  // Templates are maps, which JSON would take for empty.
+  const text = JSON.stringify(config, (_, value: unknown) => (value instanceof Map ? [...value] : value))
+  return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 
 /** Tells the revision of the config in use, as a number that is always 1. */

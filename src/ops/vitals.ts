@@ -19,6 +19,9 @@ const histogram = (what: What): Row => ({ kind: 'histogram', ...what })
 const cpuModes = [{ 'cpu.mode': 'user' }, { 'cpu.mode': 'system' }]
 const signals = [{ signal: 'metrics' }, { signal: 'traces' }]
 
+/** What can come of a reload. */
+export const reloadResults = ['ok', 'refused'] as const
+
 /** The edges of loop delays, in seconds. */
 export const delayBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
@@ -103,7 +106,12 @@ export const vitals = {
     unit: '{reload}',
     description: 'Times that the config was to be loaded anew, by what came of it.',
     of: 'process',
-    split: ['ok', 'refused'].map((result) => ({ result })),
+    split: reloadResults.map((result) => ({ result })),
+  }),
+  'oneloop.config.outdated': gauge({
+    unit: '{config}',
+    description: '1 while the config is faulty as it was last read, and an earlier one is in use.',
+    of: 'process',
   }),
   'oneloop.log.dropped': counter({
     unit: '{line}',

@@ -8,6 +8,7 @@ import type { RouteAccounts } from '../call/work.ts'
 import { type Ledger, Job } from '../telemetry/ledger.ts'
 import type { Sparing } from '../telemetry/log.ts'
 import type { RequestMeter, RequestResult } from '../telemetry/meters.ts'
+import type { Crowd } from './crowd.ts'
 import { methodOf } from './method.ts'
 
 /** What all requests of a route have in common when they enter. */
@@ -21,6 +22,8 @@ export interface Entrance {
   readonly log: Sparing
   readonly ledger: Ledger
   readonly accounts: RouteAccounts
+  /** The requests of the gateway that it is one of. */
+  readonly crowd: Crowd
 }
 
 /** A request that is being served: what it is known by, and the scope in which all that is done for it runs. */
@@ -63,7 +66,7 @@ export function enter(
   entrance: Entrance,
   comes: boolean = false,
 ): Exchange {
-  const { wheel, meter, ledger, accounts } = entrance
+  const { wheel, meter, ledger, accounts, crowd } = entrance
   const work = new Job(ledger)
   work.on(accounts.accept)
   const budgetMs = budgetOf(incoming, entrance)
@@ -81,6 +84,7 @@ export function enter(
   }
   const began = wheel.now()
   meter.begin()
+  crowd.enter()
   // It closes but once; `once` would wrap the function to take it off again.
   outgoing.on('close', () => {
     work.on(accounts.respond)
@@ -89,6 +93,7 @@ export function enter(
     exchange.scope.close('cancelled')
     const status = outgoing.headersSent ? outgoing.statusCode : 499
     meter.end(result, methodOf(incoming), status, wheel.now() - began)
+    crowd.leave()
     if (result in failures) tell(entrance, exchange, incoming, result)
     work.off()
   })

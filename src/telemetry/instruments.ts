@@ -1,3 +1,5 @@
+import { type Layout, keyOf, layOut, layOutAnew, lengthOf, sizeOf } from './layout.ts'
+
 /** How a number behaves: a counter only grows, a gauge goes up and down, a histogram counts by size. */
 export type Kind = 'counter' | 'gauge' | 'histogram'
 
@@ -40,31 +42,37 @@ export interface Histogram {
 
 /** The places of what is going on: the account that is on, since when, and the epoch of the clock that says so. */
 export const current = { account: 0, since: 1, origin: 2 } as const
-const firstPlace = 4
 
 /**
  * Numbers in memory that both loops share: the data loop writes, the control loop reads whenever it likes, and
- * that costs the data loop nothing. Both make it from the same list of series, so the two agree on the places.
+ * that costs the data loop nothing. The control loop lays them out and tells the data loop where they lie.
  */
 export class Instruments {
   readonly series: readonly Series[]
-  readonly buffer: SharedArrayBuffer
+  readonly layout: Layout
   /** All numbers; a histogram is its sum, followed by its buckets. */
   readonly values: Float64Array
-  readonly #places = new Map<string, number>()
-  readonly #starts: readonly number[]
+  readonly #places: ReadonlyMap<string, number>
 
-  constructor(series: readonly Series[], buffer?: SharedArrayBuffer) {
+  constructor(series: readonly Series[], layout: Layout = layOut(series)) {
     this.series = series
-    let length = firstPlace
-    this.#starts = series.map((one) => {
-      const start = length
-      this.#places.set(keyOf(one.name, one.attributes), start)
-      length += cellsOf(one) * sizeOf(one)
-      return start
-    })
-    this.buffer = buffer ?? new SharedArrayBuffer(length * Float64Array.BYTES_PER_ELEMENT)
-    this.values = new Float64Array(this.buffer)
+    this.layout = layout
+    // Of this length for good: one that grew with its buffer would be slower to write to.
+    this.values = new Float64Array(layout.buffer, 0, layout.buffer.byteLength / Float64Array.BYTES_PER_ELEMENT)
+    const places = series.map((one, i) => [keyOf(one.name, one.attributes), layout.starts[i] as number] as const)
+    // Of two that are only split otherwise the first, which is the newer, is written to.
+    this.#places = new Map(places.toReversed())
+  }
+
+  /** Makes the numbers of other series in the same memory: those that persist keep their values. */
+  changed(series: readonly Series[]): Instruments {
+    return new Instruments(series, layOutAnew(series, this.series, this.layout))
+  }
+
+  /** Where the numbers of some of the series lie. */
+  layoutOf(series: readonly Series[]): Layout {
+    const starts = series.map(({ name, attributes }) => this.place(name, attributes))
+    return { buffer: this.layout.buffer, starts }
   }
 
   /** Finds the place in `values` of a series' first number; one that is not in the list is a bug, told at once. */
@@ -76,10 +84,15 @@ export class Instruments {
 
   /** Says what the number at a place is of: the other way round. */
   attributesAt(place: number): Attributes | null {
-    const i = this.#starts.findLastIndex((start) => start <= place)
+    const { starts } = this.layout
+    const i = this.series.findIndex((one, n) => {
+      const start = starts[n] as number
+      return start <= place && place < start + lengthOf(one)
+    })
     const one = this.series[i]
-    const cell = Math.floor((place - (this.#starts[i] ?? 0)) / (one === undefined ? 1 : sizeOf(one)))
-    return one === undefined ? null : { ...one.attributes, ...one.split?.[cell] }
+    if (one === undefined) return null
+    const cell = Math.floor((place - (starts[i] as number)) / sizeOf(one))
+    return { ...one.attributes, ...one.split?.[cell] }
   }
 
   /** Finds the number of a counter or a gauge, at this place in the split if it has one. */
@@ -118,37 +131,26 @@ export class Instruments {
   read(others: readonly Instruments[] = []): Reading[] {
     const arrays = [this, ...others].map(({ values }) => values)
     const at = (place: number): number => arrays.reduce((sum, values) => sum + (values[place] as number), 0)
-    return this.series.flatMap((one, i) => readings(one, this.#starts[i] as number, at))
+    const all = this.series.flatMap((one, i) => readings(one, this.layout.starts[i] as number, at))
+    return this.#places.size === this.series.length ? all : merged(all)
   }
 
   /** Adds up the numbers of some series, which are counters or gauges. */
   sum(counts: (name: string) => boolean): number {
     return this.series.reduce((sum, one, i) => {
-      const start = this.#starts[i] as number
+      const start = this.layout.starts[i] as number
       if (!counts(one.name)) return sum
-      return this.values.subarray(start, start + cellsOf(one)).reduce((all, value) => all + value, sum)
+      return this.values.subarray(start, start + lengthOf(one)).reduce((all, value) => all + value, sum)
     }, 0)
   }
 
   /** Sets the gauges to 0: the loop that would have counted them down is gone. */
   zeroGauges(): void {
     this.series.forEach((one, i) => {
-      const start = this.#starts[i] as number
-      if (one.kind === 'gauge') this.values.fill(0, start, start + cellsOf(one))
+      const start = this.layout.starts[i] as number
+      if (one.kind === 'gauge') this.values.fill(0, start, start + lengthOf(one))
     })
   }
-}
-
-function cellsOf({ split }: Series): number {
-  return split?.length ?? 1
-}
-
-function sizeOf({ bounds }: Series): number {
-  return bounds === undefined ? 1 : bounds.length + 2
-}
-
-function keyOf(name: string, attributes: Attributes): string {
-  return `${name} ${JSON.stringify(attributes)}`
 }
 
 function readings(series: Series, start: number, at: (place: number) => number): Reading[] {
@@ -163,4 +165,16 @@ function readings(series: Series, start: number, at: (place: number) => number):
     // There are many that could be and few that are: one that was never recorded in says nothing.
     return buckets.every((count) => count === 0) ? [] : [{ ...one, attributes, value, buckets }]
   })
+}
+
+/** Adds up what is told twice: by series of which one is split otherwise than the other. */
+function merged(all: readonly Reading[]): Reading[] {
+  const sums = new Map<string, Reading>()
+  for (const one of all) {
+    const key = keyOf(one.name, one.attributes)
+    const other = sums.get(key)
+    const buckets = one.buckets?.map((count, i) => count + (other?.buckets?.[i] ?? 0))
+    sums.set(key, { ...one, value: one.value + (other?.value ?? 0), ...(buckets && { buckets }) })
+  }
+  return [...sums.values()]
 }

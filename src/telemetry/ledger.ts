@@ -20,8 +20,8 @@ export class Ledger {
   /** When the last switch was, on the clock of `performance.now()`. */
   since: number
   readonly #on: boolean
-  readonly #values: Float64Array
-  readonly #arrivals: Int32Array
+  #values: Float64Array
+  #arrivals: Int32Array
   readonly #timing = performance.nodeTiming
   /** How long the loop had been idle when that was looked at last. */
   #idle = this.#timing.idleTime
@@ -38,6 +38,16 @@ export class Ledger {
     this.#arrivals = arrivalsOf(instruments)
     this.#values[current.origin] = performance.timeOrigin
     this.since = this.#before = this.#turnAt = this.#lookedAt = performance.now()
+  }
+
+  /** Has further accounts from here on, those of another config; those that it had stay what they were. */
+  extend(instruments: Instruments): void {
+    const arrivals = arrivalsOf(instruments)
+    this.#arrivals.forEach((arrival, account) => {
+      if (arrivals[account] === 0) arrivals[account] = arrival
+    })
+    this.#arrivals = arrivals
+    this.#values = instruments.values
   }
 
   /** How long the loop had been idle in all, in ms, when that was looked at last: not later than the last wait. */

@@ -26,28 +26,35 @@ export function standingOf(instruments: Instruments): Standing {
  * the control loop, in the ledger's own series.
  */
 export class Rest {
-  readonly #instruments: Instruments
-  readonly #place: number
   /** The active time of loops that are gone, and of the one there is. */
   #goneMs = 0
   #activeMs = 0
+  /** What stood in series that have been given up. */
+  #forgotten = 0
 
-  constructor(instruments: Instruments) {
-    this.#instruments = instruments
-    this.#place = instruments.place(name, { phase: 'unattributed' })
+  /** Is told that the loop has other series from now on, and what it had named in all before and has after. */
+  change(before: number, after: number): void {
+    // The loop goes on meanwhile: what it has named between the two looks is no negative loss.
+    this.#forgotten += Math.max(0, before - after)
   }
 
   /** Takes how long the loop has been active in its life. */
-  look(activeMs: number): void {
+  look(instruments: Instruments, activeMs: number): void {
     // A new loop begins with nothing.
     if (activeMs < this.#activeMs) this.#goneMs += this.#activeMs
     this.#activeMs = activeMs
-    const { values } = this.#instruments
-    const { account, forMs } = standingOf(this.#instruments)
-    const named = this.#instruments.sum((one) => one === name) - (values[this.#place] as number)
+    const { values } = instruments
+    const place = instruments.place(name, { phase: 'unattributed' })
+    const { account, forMs } = standingOf(instruments)
+    const named = this.#forgotten + namedIn(instruments) - (values[place] as number)
     const running = account === null ? 0 : forMs / 1_000
     const rest = (this.#goneMs + activeMs) / 1_000 - named - running
     // Both clocks are read one after the other: a counter must not fall by that.
-    values[this.#place] = Math.max(values[this.#place] as number, rest)
+    values[place] = Math.max(values[place] as number, rest)
   }
+}
+
+/** Adds up all that stands in the ledger, the rest among it. */
+export function namedIn(instruments: Instruments): number {
+  return instruments.sum((one) => one === name)
 }

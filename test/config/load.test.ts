@@ -116,7 +116,7 @@ test('schemas and transforms are relative to the file that names them', async ()
   const { config, files: named } = await files.load('gateway.yaml')
   expect(config?.routes[1]).toMatchObject({
     schema: { file: `${files.root}/teams/x.json`, content: { type: 'object' } },
-    transform: { file: `${files.root}/hooks/x.ts`, name: 'shape' },
+    transform: { file: `${files.root}/hooks/x.ts`, name: 'shape', version: expect.stringMatching(/^[0-9a-f]{12}$/) },
   })
   expect(named).toEqual(['gateway.yaml', 'hooks/x.ts', 'teams/a.yaml', 'teams/x.json'])
 })

@@ -5,13 +5,14 @@ import { ask, request } from '../support/client.ts'
 const closing: (() => void)[] = []
 afterAll(() => closing.forEach((close) => close()))
 
+const reload = () => Promise.resolve({ ok: false, faults: [] } as const)
 const shown = { ready: () => ({ ready: true }), status: () => ({}), metrics: () => '', traces: () => ({}) }
 
 /** The ops port, which says what was to be purged. */
 async function ops(token: string, whole = true) {
   const purged: unknown[] = []
   const purge = (what: object) => Promise.resolve({ purged: purged.push(what), whole })
-  const listening = await listenOps(opsApp(shown, { token, purge }), '127.0.0.1', 0)
+  const listening = await listenOps(opsApp(shown, { token, purge, reload }), '127.0.0.1', 0)
   const { port } = listening
   closing.push(() => listening.close())
   const post = (headers: Readonly<Record<string, string>>, body = '{"tag":"x"}') => {
@@ -77,7 +78,7 @@ describe('without a token', () => {
     ['::1', 200],
     ['::ffff:127.0.0.1', 200],
   ])('P11: of peers only those of this machine may: %s is answered %d', async (remoteAddress, status) => {
-    const app = opsApp(shown, { token: '', purge: () => Promise.resolve({ purged: 1, whole: true }) })
+    const app = opsApp(shown, { token: '', purge: () => Promise.resolve({ purged: 1, whole: true }), reload })
     const peer = { incoming: { socket: { remoteAddress, remotePort: 1, remoteFamily: 'IPv4' } } }
     const init = { method: 'POST', body: '{"tag":"x"}' }
     expect((await app.request('http://127.0.0.1:9090/api/purge', init, peer)).status).toBe(status)

@@ -215,7 +215,7 @@ export const bad = (): never => { throw new Error('on purpose') }`,
     expect(good.stdout).toMatch(/status {4}200\n\{"made":\{"one":\{"ok":true\}\}\}\n$/)
     expect(bad).toMatchObject({ code: 1, stderr: '' })
     expect(bad.stdout).toMatch(
-      /\none +\|.*200\n\nstatus {4}500 transform_error: Error: on purpose\n +at bad \(.*hook\.ts:2:/,
+      /\none +\|.*200\n\nstatus {4}500 transform_error: Error: on purpose\n +at bad \(.*hook\.ts\?[0-9a-f]+:2:/,
     )
   })
 })

@@ -23,6 +23,8 @@ export interface Starting {
   readonly env?: Readonly<Record<string, string>>
   /** How many files and sockets it may have open, in place of what this process may. */
   readonly descriptors?: number
+  /** Another config than the `gateway.yaml` of its folder. */
+  readonly config?: string
 }
 
 /** One line of a gateway's log. */
@@ -34,6 +36,8 @@ export interface GatewayProcess extends AsyncDisposable {
   readonly port: number
   readonly opsUrl: string
   readonly child: ChildProcess
+  /** Where its files are. */
+  readonly folder: string
   /** All that it has written so far, to stdout and to stderr. */
   output(): string
   /** The lines of its log so far, those with a message alone if one is given. */
@@ -54,7 +58,11 @@ export interface GatewayProcess extends AsyncDisposable {
 export interface Status {
   readonly state: string
   readonly loops: readonly { readonly listening: boolean; readonly deaths: number }[]
-  readonly series: readonly { readonly name: string; readonly value: number }[]
+  readonly series: readonly {
+    readonly name: string
+    readonly attributes: Readonly<Record<string, string>>
+    readonly value: number
+  }[]
 }
 
 /** A folder of files for a test. */
@@ -107,15 +115,15 @@ export async function startProcess(files: Files, starting: Starting = {}): Promi
 }
 
 /** Starts `oneloop start` without waiting for anything but the process. */
-export async function launch(files: Files, { env = {}, descriptors }: Starting = {}) {
+export async function launch(files: Files, { env = {}, descriptors, config }: Starting = {}) {
   const folder = folderOf(files)
-  const command = [process.execPath, main, 'start', '--config', join(folder.path, 'gateway.yaml')]
+  const command = [process.execPath, main, 'start', '--config', config ?? join(folder.path, 'gateway.yaml')]
   // What sh executes has its id, so that signals reach the gateway.
   const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'sh', ...command]
   const [program = '', ...args] = descriptors === undefined ? command : limited
   const child = spawn(program, args, { env: environment(env) })
   await once(child, 'spawn')
-  return { child, ...watch(child, { folder }) }
+  return { child, folder: folder.path, ...watch(child, { folder }) }
 }
 
 /** Follows what a process writes, line by line, and sees to its end; of one that leads a `group`, to all of that. */

@@ -1,6 +1,7 @@
 import { Wheel } from '../../src/call/wheel.ts'
 import { noAccounts } from '../../src/call/work.ts'
 import { type Served, app } from '../../src/server/app.ts'
+import { Crowd } from '../../src/server/crowd.ts'
 import type { Entrance } from '../../src/server/enter.ts'
 import { listen } from '../../src/server/listen.ts'
 import { Instruments } from '../../src/telemetry/instruments.ts'
@@ -35,7 +36,17 @@ export async function startServer(
   const ledger = new Ledger(instruments)
   const meter = requestMeter(instruments, route)
   const { fetch } = app(
-    routes({ route: 'route', budgetMs: 5_000, deadline: null, wheel, meter, log, ledger, accounts: noAccounts }),
+    routes({
+      route: 'route',
+      budgetMs: 5_000,
+      deadline: null,
+      wheel,
+      meter,
+      log,
+      ledger,
+      accounts: noAccounts,
+      crowd: new Crowd(),
+    }),
     () => {},
   )
   const limits = { header: 16_384, headers: 100, url: 8_192 }

@@ -22,7 +22,7 @@ const briefly = (instruments: Instruments, others: readonly Instruments[] = []) 
 
 test('what one thread writes another reads, each number in its own place', () => {
   const one = new Instruments(series)
-  const other = new Instruments(series, one.buffer)
+  const other = new Instruments(series, one.layout)
   one.slot('first', {}).add(1)
   one.slot('split', { of: 'a' }, 1).add(2)
   one.histogram('sizes', { of: 'a' }).record(1, 1.5)

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { callAccounts, routeAccounts } from '../../src/telemetry/accounts.ts'
+import { accountSeries, callAccounts, routeAccounts } from '../../src/telemetry/accounts.ts'
 import { Instruments } from '../../src/telemetry/instruments.ts'
 import { Job, Ledger } from '../../src/telemetry/ledger.ts'
 import { seriesOf } from '../../src/telemetry/meters.ts'
-import { Rest, standingOf } from '../../src/telemetry/standing.ts'
+import { Rest, namedIn, standingOf } from '../../src/telemetry/standing.ts'
 
 const route = { name: 'r', methods: ['GET'], upstreams: ['u'] }
 
@@ -88,7 +88,7 @@ test('with the ledger off nothing is charged', () => {
 
 test('whoever looks from outside sees what is on, for how long, and what cannot be named', () => {
   const { instruments, ledger, accounts, charged } = setting()
-  const rest = new Rest(instruments)
+  const rest = new Rest()
   expect(standingOf(instruments).account).toBeNull()
   ledger.switch(accounts.parse, null)
   const burnt = burn(5)
@@ -96,16 +96,52 @@ test('whoever looks from outside sees what is on, for how long, and what cannot 
   expect(account).toEqual({ 'http.route': 'r', upstream: 'u', phase: 'parse', charged: 'direct' })
   expect(forMs).toBeGreaterThanOrEqual(burnt)
   // What runs is named, though it is not charged yet.
-  rest.look(1_000)
+  rest.look(instruments, 1_000)
   expect(charged()['unattributed']).toBeLessThanOrEqual(1_000 - burnt)
   ledger.switch(0, null)
   const before = charged()['unattributed'] as number
-  rest.look(2_000)
+  rest.look(instruments, 2_000)
   expect(charged()['unattributed']).toBeGreaterThan(before + 900)
   // A loop that has taken the place of another begins with nothing.
-  rest.look(500)
+  rest.look(instruments, 500)
   const all = Object.values(charged()).reduce((sum, ms) => sum + ms, 0)
   expect(all).toBeCloseTo(2_500, 6)
+})
+
+test('what is named in series that are given up is not taken for what cannot be named', () => {
+  const { instruments, ledger, accounts } = setting()
+  const rest = new Rest()
+  ledger.switch(accounts.parse, null)
+  burn(5)
+  ledger.switch(0, null)
+  rest.look(instruments, 100)
+  const fewer = instruments.changed(seriesOf([], []))
+  const kept = (): number => fewer.values[fewer.place('oneloop.loop.time', { phase: 'unattributed' })] as number
+  const before = kept()
+  rest.change(namedIn(instruments), namedIn(fewer))
+  rest.look(fewer, 100)
+  expect(kept()).toBeCloseTo(before, 9)
+  expect(before).toBeLessThanOrEqual(0.095)
+})
+
+test('the accounts of a config that comes later are charged like those of the first, which go on', () => {
+  const { instruments, ledger, accounts } = setting()
+  const more = instruments.changed([
+    ...instruments.series,
+    ...accountSeries('later', ['u']),
+    ...Array.from({ length: 50 }, (_, i) => accountSeries(`more-${i}`, ['u'])).flat(),
+  ])
+  const later = callAccounts(more, 'more-49', 'u')
+  ledger.extend(more)
+  const job = new Job(ledger)
+  for (const account of [later.parse, accounts.parse]) {
+    const owned = job.busyMs
+    job.on(account)
+    const burnt = burn(3)
+    job.off()
+    expect(more.values[account]).toBeGreaterThanOrEqual(burnt / 1_000)
+    expect(job.busyMs - owned).toBeGreaterThanOrEqual(burnt)
+  }
 })
 
 test('what arrives after the loop has slept was not there before it slept', async () => {
