@@ -1,9 +1,12 @@
+import { hash } from 'node:crypto'
 import type { Upstream } from './call/call.ts'
 import { type Failure, failure } from './call/failure.ts'
 import { type CallAccounts, noAccounts } from './call/work.ts'
 import type { Config } from './config/schema.ts'
-import type { ForwardRoute, Route, StepsRoute } from './config/route.ts'
+import type { Cache } from './config/repeat.ts'
+import type { ForwardRoute, Route, Step, StepsRoute } from './config/route.ts'
 import { suggest } from './config/suggest.ts'
+import { type Keep, compileKeep } from './plan/keep.ts'
 import { compileTarget } from './plan/target.ts'
 import { type Accounts, type Given, type Remark, type StepSpec, compile } from './plan/compile.ts'
 import { jsonOf } from './plan/out.ts'
@@ -17,7 +20,7 @@ import { paramsOf } from './server/match.ts'
 /** A route's upstreams and functions: everything that compiling it does not know itself. */
 export interface Parts {
   readonly config: Config
-  upstream(name: string, step: Pick<StepSpec, 'timeout' | 'retry' | 'hedge'>): Upstream | undefined
+  upstream(name: string, step: Pick<StepSpec, 'timeout' | 'retry' | 'hedge' | 'cache' | 'word'>): Upstream | undefined
   /** All upstream names that were written, also those whose description is faulty. */
   readonly upstreams: readonly string[]
   /** All step names that were written for the route, also those whose description is faulty. */
@@ -37,6 +40,8 @@ export type Compiled =
       readonly target: ((state: State) => string | Failure) | null
       readonly request: FieldRules
       readonly response: FieldRules
+      /** What a cache is told of a call; null where nothing is kept. */
+      readonly keep: Keep | null
     }
 
 /** Stands for every upstream of a config that is only looked at: it makes no calls. */
@@ -89,7 +94,7 @@ function steps(route: StepsRoute, parts: Parts, teller: Teller): Compiled | null
     transform: parts.transform,
     accounts: parts.accounts,
   }
-  const { plan, remarks } = compile({ ...route, steps: withHeaders(route, set, config) }, given)
+  const { plan, remarks } = compile({ ...route, steps: withShared(route, set, config) }, given)
   teller.tell(...remarks)
   const { response } = route.headers
   response.from.forEach((name, i) => {
@@ -108,8 +113,8 @@ function steps(route: StepsRoute, parts: Parts, teller: Teller): Compiled | null
   return plan && { kind: 'steps', plan: { ...plan, readsBody }, rules: changes ? rules : null, from }
 }
 
-/** Gives each call the fields of its upstream and of the route, its own last. */
-function withHeaders(route: StepsRoute, set: Record<string, string>, config: Config): Record<string, StepSpec> {
+/** Gives each call what its upstream and the route say of it, where it does not say so itself. */
+function withShared(route: StepsRoute, set: Record<string, string>, config: Config): Record<string, StepSpec> {
   const entries = Object.entries(route.steps).map(([name, step]): [string, StepSpec] => {
     const upstream = config.upstreams[step.call.upstream]?.headers ?? {}
     // What stands at an upstream is text, in which a brace is a brace.
@@ -117,9 +122,26 @@ function withHeaders(route: StepsRoute, set: Record<string, string>, config: Con
     const shared = { ...Object.fromEntries(literal), ...set } as Record<string, string>
     const without = route.headers.request.remove
     for (const field of without) delete shared[field]
-    return [name, { ...step, call: { ...step.call, headers: { ...shared, ...step.call.headers }, without } }]
+    const call = { ...step.call, headers: { ...shared, ...step.call.headers }, without }
+    const cache = cacheOf(step, route, config)
+    return [name, { ...step, call, cache, word: wordOf(cache, call.headers, without, step.decode) }]
   })
   return Object.fromEntries(entries)
+}
+
+function cacheOf({ cache, call }: Step, route: Route, { upstreams }: Config): Cache {
+  if (cache !== undefined) return cache
+  if (call.method !== 'GET' && call.method !== 'HEAD') return null
+  return route.cache === undefined ? (upstreams[call.upstream]?.cache ?? null) : route.cache
+}
+
+/** Keeps apart the replies that steps ask for with other fields, or keep on other terms: '' for most. */
+function wordOf(cache: Cache, headers: object, without: readonly string[], decode: string): string {
+  const terms = cache?.ttl === 'http' ? 'http' : ''
+  const plain = Object.keys(headers).length === 0 && without.length === 0 && decode === 'json'
+  return plain
+    ? terms
+    : `${terms}${hash('sha256', JSON.stringify([headers, without, decode]), 'base64url').slice(0, 12)}`
 }
 
 /** The route's own fields for calls, less those whose template is faulty, which is told once and not for each step. */
@@ -133,7 +155,8 @@ function checkedSet(route: StepsRoute, names: Names, teller: Teller): Record<str
 
 function forward(route: ForwardRoute, parts: Parts, teller: Teller): Compiled | null {
   const { upstream: name, path } = route.forward
-  const upstream = parts.upstream(name, {})
+  const cache = route.cache === undefined ? (parts.config.upstreams[name]?.cache ?? null) : route.cache
+  const upstream = parts.upstream(name, { cache, word: cache?.ttl === 'http' ? 'http' : '' })
   const accounts = parts.accounts?.callsTo(name) ?? noAccounts
   const message = `no upstream "${name}"${suggest(name, parts.upstreams)}`
   if (upstream === undefined) teller.tell({ path: ['forward'], message, severity: 'fault' })
@@ -141,10 +164,11 @@ function forward(route: ForwardRoute, parts: Parts, teller: Teller): Compiled | 
   const target = path === undefined ? null : teller.at(['forward'], () => forwardTarget(path, names))
   const request = rulesOf(route.headers.request, names, ['headers', 'request', 'set'], teller)
   const response = rulesOf(route.headers.response, names, ['headers', 'response', 'set'], teller)
+  const keep = cache && teller.at(['cache'], () => compileKeep(cache, names))
   const { from } = route.headers.response
   const noSteps = 'a forward route has no steps to take header fields from'
   if (from.length > 0) teller.tell({ path: ['headers', 'response', 'from'], message: noSteps, severity: 'fault' })
-  return upstream === undefined ? null : { kind: 'forward', upstream, accounts, target, request, response }
+  return upstream === undefined ? null : { kind: 'forward', upstream, accounts, target, request, response, keep }
 }
 
 /** The client's query goes along unless the target has one of its own. */

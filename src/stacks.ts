@@ -50,9 +50,10 @@ export class Stacks {
 }
 
 function stackOf(name: string, options: Options, ground: Ground): Stack {
-  const { wheel, instruments, log, ledger, utilisation } = ground
+  const { store, wheel, instruments, log, ledger, utilisation } = ground
   const tell: StackGround['tell'] = (message, fields) =>
     log.write(`${message} ${name}`, message, { upstream: name, ...fields })
   const unasked = { work: new Job(ledger), step: '', accounts: callAccounts(instruments, null, name) }
-  return stack(options, { wheel, meter: callMeter(instruments, name), ledger, unasked, utilisation, tell })
+  const meter = callMeter(instruments, name)
+  return stack(options, { name, store, wheel, meter, ledger, unasked, utilisation, tell })
 }

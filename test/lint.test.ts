@@ -38,7 +38,8 @@ interface Case {
 }
 
 const layers = ['balance', 'breaker', 'cache', 'limit', 'pool', 'retry', 'timeout', 'a-layer-to-come']
-const parts = ['classify', 'connect', 'decode', 'json', 'lender', 'parser', 'plain']
+const kept = ['answer', 'fetch', 'invalidate', 'keep', 'share', 'stored', 'tee']
+const parts = ['classify', 'connect', 'decode', 'json', 'lender', 'parser', 'plain', ...kept]
 const places = [
   ...rooms.map((room) => `src/${room}/some.ts`),
   'src/main.ts',

@@ -23,6 +23,19 @@ export interface Call {
   readonly errand?: Errand
   /** The endpoints that earlier attempts of the call went to, by key; whoever chooses one adds it. */
   readonly tried?: Set<string>
+  /** What keeps stored replies to it apart beside its path: all that was bound from the request or from other replies. */
+  readonly apart?: string
+  /** Names what it is about, by which stored replies to it can be dropped. */
+  readonly tags?: () => readonly string[]
+  /** With whom it may be one call; without it, with nobody. */
+  readonly share?: Share
+}
+
+/** What makes calls that are under way at once one call. */
+export interface Share {
+  readonly key: string
+  /** Whether what arrives will do for the others as well; of a call with a sink they are told while it arrives. */
+  readonly keeps: () => boolean
 }
 
 /** Takes a reply while it arrives, for a forward route. A sink that has begun cannot be begun again. */
@@ -43,6 +56,31 @@ export interface Reply {
   readonly headers: ReplyHeaders
   /** The whole body with its content coding undone; empty when the call had a sink. */
   readonly body: Uint8Array
+  /** What a cache had to do with it, where there is one. */
+  readonly cache?: Cached
+  /** Where whoever parses the body leaves the value to all who are given the same body; it must not be changed. */
+  readonly memo?: Memo
+}
+
+/** What a cache had to do with a reply. */
+export interface Cached {
+  readonly status: CacheStatus
+  /** How old the reply is, and how long it is still fresh, in seconds; for less than 0 it has been stale. */
+  readonly ageS?: number
+  readonly ttlS?: number
+  /** Why it was asked for (RFC 9211 §2.2). */
+  readonly forwarded?: 'uri-miss' | 'vary-miss' | 'stale' | 'request' | 'bypass' | undefined
+  /** Whether it is stored now. */
+  readonly stored?: boolean
+}
+
+/** `bypass`: what is stored was not looked at, and the reply is not stored. */
+export const cacheStatuses = ['hit', 'stale', 'miss', 'revalidated', 'coalesced', 'bypass'] as const
+export type CacheStatus = (typeof cacheStatuses)[number]
+
+/** A value that was parsed, once it was. */
+export interface Memo {
+  value?: { readonly is: unknown }
 }
 
 /** What became of a call: a reply or a failure, told apart by `ok`. */

@@ -43,6 +43,7 @@ const kinds = {
   unaccepted_status: { status: 502, says: 'an upstream answered with an error status' },
   bind_missing: { status: 502, ours: true, says: 'a value that a call needs is missing' },
   overloaded: { status: 503, ours: true, says: 'the gateway is overloaded' },
+  not_cached: { status: 504, ours: true, says: 'the request is to be answered from the cache, which has no answer' },
   transform_error: { status: 500, ours: true, says: 'the response could not be made' },
   proxy_internal_error: { status: 500, ours: true, says: 'the gateway failed' },
   /** Never answered to anyone: the client left, or the answer was decided without this call. 499 as in nginx's log. */

@@ -1,21 +1,17 @@
 import type { Finding } from './fault.ts'
 import { select, type Node } from './tree.ts'
 
-const upstream = ['cache']
-const route = ['cache', 'auth', 'rate', 'priority', 'cors']
-const step = ['cache']
+const route = ['auth', 'rate', 'priority', 'cors']
 
 /**
  * What the schema knows and the gateway cannot do yet; a line goes when the work that owns it is done.
  * `key=text` means a key only where its value begins with that text.
  */
 export const later: readonly string[] = [
-  'cache',
+  'cache.redis=redis',
   'telemetry',
   'listen.tls',
-  ...upstream.flatMap((key) => [`defaults.${key}`, `upstreams.*.${key}`]),
   ...route.map((key) => `routes.*.${key}`),
-  ...step.map((key) => `routes.*.steps.*.${key}`),
 ]
 
 /** Refuses what is not yet supported, so that nothing that was written is silently ignored. */

@@ -127,7 +127,7 @@ const routeKeys = z.strictObject({
     .meta({ type: 'string' })
     .describe('A file with the JSON Schema of the request body, relative to this file.')
     .exactOptional(),
-  cache: cache.describe('How long replies are kept: a duration, http, or a map for detail.').exactOptional(),
+  cache: cache.describe('How long replies are kept: a duration, http, off, or a map for detail.').exactOptional(),
   auth: z
     .union([z.string(), z.array(z.string())], { error: 'expected a name, a list of names, or none' })
     .transform((names) => [names].flat())

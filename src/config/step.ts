@@ -96,7 +96,7 @@ export const step = z
     timeout: positive.describe('How long one attempt may take; in place of the upstream’s.').exactOptional(),
     retry: retry.describe('Further attempts; in place of the upstream’s.').exactOptional(),
     hedge: hedge.describe('When a second attempt races the first; in place of the upstream’s.').exactOptional(),
-    cache: cache.describe('How long replies are kept; in place of the upstream’s.').exactOptional(),
+    cache: cache.describe('How long replies are kept; in place of the route’s or the upstream’s.').exactOptional(),
   })
   .refine((one) => one.limit === undefined || one.each !== undefined, only('limit', 'each'))
   .refine((one) => one.max === undefined || one.each !== undefined, only('max', 'each'))

@@ -137,7 +137,7 @@ const settings = {
     .describe('When an endpoint that fails is left out for a while: off, or a map for detail.')
     .prefault({}),
   health: health.describe('Active checks of each endpoint.').exactOptional(),
-  cache: cache.describe('How long replies are kept: a duration, http, or a map for detail.').exactOptional(),
+  cache: cache.describe('How long replies are kept: a duration, http, off, or a map for detail.').exactOptional(),
   tls: tls.describe('How the upstream’s certificate is judged, and the gateway’s own.').exactOptional(),
   http2: flag
     .describe('Whether HTTP/2, and nothing else, is spoken to it: by ALPN over TLS, at once without.')

@@ -5,6 +5,7 @@ import { traceparent } from '../call/trace.ts'
 import type { CallAccounts } from '../call/work.ts'
 import { Out } from './out.ts'
 import type { Bind, State, Template } from './plan.ts'
+import type { Keep } from './keep.ts'
 import { type Names, lone } from './read.ts'
 import { makeAll, parseText } from './reference.ts'
 import { type TargetSpec, compileTarget } from './target.ts'
@@ -26,10 +27,12 @@ export interface Terms {
   readonly decode: 'json' | 'text'
   readonly step: string
   readonly accounts: CallAccounts
+  /** What a cache is told of it; null where nothing is kept. */
+  readonly keep: Keep | null
 }
 
 /** Compiles what makes the call of a step. Throws a TemplateFault. */
-export function compileBind(spec: CallSpec, names: Names, { accept, decode, step, accounts }: Terms): Bind {
+export function compileBind(spec: CallSpec, names: Names, { accept, decode, step, accounts, keep }: Terms): Bind {
   const [path, headers, body] = makeAll([
     [[], () => compileTarget(spec, names)],
     [['headers'], () => compileHeaders(spec, names, decode)],
@@ -38,13 +41,14 @@ export function compileBind(spec: CallSpec, names: Names, { accept, decode, step
   return (state) => {
     const target = path(state)
     if (typeof target !== 'string') return target
-    const fields = headers(state)
+    const fields = headers.bind(state)
     if ('ok' in fields) return fields
     const bytes = body === null ? null : body(state)
     if (bytes !== null && 'ok' in bytes) return bytes
     const sent = bytes === null && body !== null ? withoutType(fields) : fields
     const errand = { work: state.input.work, step, accounts }
-    return { method: spec.method, path: target, headers: sent, body: bytes, accept, decode, errand }
+    const call = { method: spec.method, path: target, headers: sent, body: bytes, accept, decode, errand }
+    return keep === null ? call : { ...call, ...keep(state, headers.boundIn(fields)) }
   }
 }
 
@@ -69,7 +73,8 @@ function compileHeaders(spec: CallSpec, names: Names, decode: 'json' | 'text') {
   for (const one of own) if ('text' in one) fixed.push(one.name, one.text)
   const tellsId = isOurs('x-request-id')
   const tellsTrace = isOurs('traceparent')
-  return (state: State): string[] | Failure => {
+  const from = fixed.length + (tellsId ? 2 : 0)
+  const bind = (state: State): string[] | Failure => {
     const headers = fixed.slice()
     if (tellsId) headers.push('x-request-id', state.input.requestId)
     for (const { name, bind } of binds) {
@@ -80,6 +85,13 @@ function compileHeaders(spec: CallSpec, names: Names, decode: 'json' | 'text') {
     // Last, so that calls can be compared without it, as it differs in each (see sameCall).
     if (tellsTrace) headers.push('traceparent', traceparent(state.input.trace))
     return headers
+  }
+  return {
+    bind,
+    /** What of the fields was bound for this call, as text: what differs in it may get another reply. */
+    boundIn: (headers: readonly string[]): string => {
+      return binds.length === 0 ? '' : headers.slice(from, tellsTrace ? -2 : undefined).join('\n')
+    },
   }
 }
 

@@ -2,6 +2,7 @@ import type { Call, Upstream } from '../call/call.ts'
 import { type Account, type CallAccounts, noAccounts } from '../call/work.ts'
 import { type CallSpec, compileBind } from './bind.ts'
 import { type Condition, compileRuns } from './condition.ts'
+import { type Keep, type KeepSpec, compileKeep } from './keep.ts'
 import { findCycles, longestChain } from './graph.ts'
 import { jsonOf } from './out.ts'
 import type { Each, Merge, Plan, Step, Template } from './plan.ts'
@@ -22,9 +23,21 @@ export interface StepSpec {
   readonly timeout?: number | undefined
   readonly retry?: { readonly more: number; readonly budget?: number } | undefined
   readonly hedge?: { readonly after: number | string } | null | undefined
+  /** How long replies are kept; null: not at all. */
+  readonly cache?: CacheSpec | null | undefined
+  /** Keeps its replies apart from those that other steps ask for in other ways. */
+  readonly word?: string | undefined
   /** Statuses that count as a reply. */
   readonly accept: readonly number[]
   readonly decode: 'json' | 'text'
+}
+
+/** How long replies are kept, in ms, and what keeps them apart. */
+export interface CacheSpec extends KeepSpec {
+  readonly ttl: number | 'http'
+  readonly stale?: number | undefined
+  readonly onError?: number | undefined
+  readonly heuristic?: number | undefined
 }
 
 /** A route with steps as the operator describes it. */
@@ -130,14 +143,21 @@ class Compiler {
     const names = this.#names(place)
     const each = spec.each === undefined ? null : this.#at(['steps', name, 'each'], () => this.#each(spec, names))
     const within = { ...names, item: spec.each === undefined ? null : (each?.from ?? 'reply') }
+    const kept = this.#at(['steps', name, 'cache'], () => ({ keep: keepOf(spec, within) }))
     const accounts = (this.#given.accounts ?? nobodys).callsTo(call.upstream)
-    const terms = { accept: accepting(spec.accept), decode: spec.decode, step: name, accounts }
+    const terms = {
+      accept: accepting(spec.accept),
+      decode: spec.decode,
+      step: name,
+      accounts,
+      keep: kept?.keep ?? null,
+    }
     const bind = this.#at(['steps', name, 'call'], () => compileBind(call, within, terms))
     // A condition holds or does not hold also where a reply is missing: there is nothing to warn of.
     const tests = this.#names(place, false)
     const when = this.#at(['steps', name, 'when'], () => compileRuns(spec.when, undefined, tests))
     const unless = this.#at(['steps', name, 'unless'], () => compileRuns(undefined, spec.unless, tests))
-    if (upstream === undefined || bind === null || when === null || unless === null) return null
+    if (upstream === undefined || bind === null || kept === null || when === null || unless === null) return null
     return {
       name,
       upstream,
@@ -258,6 +278,13 @@ class Compiler {
 }
 
 const nobodys: Accounts = { ...noAccounts, callsTo: () => noAccounts }
+
+/** Only what asks for something can be kept: a cache on anything else would do nothing. */
+function keepOf({ cache, call: { method } }: StepSpec, names: Names): Keep | null {
+  if (cache === undefined || cache === null) return null
+  if (method === 'GET' || method === 'HEAD') return compileKeep(cache, names)
+  throw new TemplateFault(`only replies to GET and HEAD can be kept, not to ${method}`)
+}
 
 function accepting(accept: StepSpec['accept']): Call['accept'] {
   const statuses = new Set(accept)

@@ -61,7 +61,7 @@ const ofTheConnection: ReadonlySet<string> = new Set([
 ])
 
 /** Copies the fields of a reply that are stored with it (RFC 9111 §3.1). */
-export function storedFields(headers: Fields, { directives }: Control): Fields {
+export function storedFields(headers: Fields, { directives }: Control): Record<string, string | readonly string[]> {
   const named = new Set([
     ...(lineOf(headers, 'connection') ?? '').split(',').map((name) => name.trim().toLowerCase()),
     ...(namedBy(directives, 'no-cache') ?? []),

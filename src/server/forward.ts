@@ -35,13 +35,13 @@ export async function forward(
   exchange: Exchange,
   { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
   path: string,
-  headersOf: { request(fields: Fields): void; response(fields: Fields): void },
+  of: { request(fields: Fields): void; response(fields: Fields): void; readonly kept: Pick<Call, 'apart' | 'tags'> },
 ): Promise<Failure | Refusal | null> {
   if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) return tooLarge(maxBytes)
   const idle = new Idle(wheel, () => exchange.scope.close('http_response_timeout'))
   const body = new Upload(idle, maxBytes, () => exchange.scope.close('cancelled'))
   const fields = requestFields(incoming, exchange, forwarded)
-  headersOf.request(fields)
+  of.request(fields)
   const call: Call = {
     method: methodOf(incoming),
     path,
@@ -50,9 +50,10 @@ export async function forward(
     accept: () => true,
     decode: 'raw',
     errand: { work: exchange.work, step: '', accounts },
+    ...of.kept,
     sink: sinkTo(outgoing, idle, (reply) => {
       reply['x-request-id'] = exchange.id
-      headersOf.response(reply)
+      of.response(reply)
     }),
   }
   const outcome = await upstream(call, exchange.scope)

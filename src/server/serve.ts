@@ -2,6 +2,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Upstream } from '../call/call.ts'
 import { type Failure, failure } from '../call/failure.ts'
 import type { CallAccounts } from '../call/work.ts'
+import type { Keep } from '../plan/keep.ts'
 import type { Plan, State } from '../plan/plan.ts'
 import { run } from '../plan/run.ts'
 import type { Param, Peer, Served } from './app.ts'
@@ -75,6 +76,7 @@ export function serveForward(
     readonly target: ((state: State) => string | Failure) | null
     readonly request: FieldRules
     readonly response: FieldRules
+    readonly keep: Keep | null
   },
   forwarded: Forwarded,
   maxBytes: number,
@@ -90,6 +92,7 @@ export function serveForward(
     const why = await forward(forwarding, exchange, peer, target, {
       request: (fields) => applyRules(fields, route.request, state),
       response: (fields) => applyRules(fields, route.response, state),
+      kept: route.keep?.(state, '') ?? {},
     })
     if (why === null) return RESPONSE_ALREADY_SENT
     // What is left of the body was read by nobody.

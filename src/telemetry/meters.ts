@@ -1,3 +1,4 @@
+import { type CacheStatus, cacheStatuses } from '../call/call.ts'
 import { type FailureName, failures } from '../call/failure.ts'
 import { accountSeries, ownSeries } from './accounts.ts'
 import { collectionTypes } from './collections.ts'
@@ -20,6 +21,8 @@ export interface CallMeter {
   end(error: FailureName | null): void
   /** Counts one sending of a call: to what status it came, 0 for none, or how it failed, and how long it took. */
   attempt(method: string, status: number, error: FailureName | null, tookMs: number): void
+  /** Counts what a cache had to do with a call. */
+  cache(status: CacheStatus): void
   /** Counts a connection that the peer spoiled. */
   broken(): void
   /** Counts a further attempt after one that failed. */
@@ -74,6 +77,7 @@ const attempts = attemptOutcomes(methods)
 const resultSplit = results.map((result) => ({ result }))
 const errorSplit = names.map((error) => ({ 'error.type': error }))
 const callSplit: readonly Attributes[] = [{}, ...errorSplit]
+const cacheSplit = cacheStatuses.map((result) => ({ result }))
 const refusalSplit = refusedWith.map((status) => ({ 'http.response.status_code': String(status) }))
 
 /** Lists all series of a config, the same on both loops. */
@@ -91,6 +95,7 @@ export function seriesOf(routes: readonly CountedRoute[], upstreams: readonly st
     ),
     ...upstreams.flatMap((upstream) => [
       seriesNamed('oneloop.calls', { upstream }, callSplit),
+      seriesNamed('oneloop.cache', { upstream }, cacheSplit),
       seriesNamed('http.client.request.duration', { upstream }, attempts.split),
       ...ofUpstream.map((name) => seriesNamed(name, { upstream })),
     ]),
@@ -163,6 +168,7 @@ export function callMeter(instruments: Instruments, upstream: string): CallMeter
     Slot,
     Slot,
   ]
+  const cached = slotsOf(cacheStatuses, (i) => instruments.slot('oneloop.cache', { upstream }, i))
   const durations = instruments.histogram('http.client.request.duration', { upstream })
   return {
     begin: () => active.add(1),
@@ -172,6 +178,7 @@ export function callMeter(instruments: Instruments, upstream: string): CallMeter
       else failed[error].add(1)
     },
     attempt: (method, status, error, tookMs) => durations.record(attempts.cell(method, status, error), tookMs / 1_000),
+    cache: (status) => cached[status].add(1),
     broken: () => broken.add(1),
     retried: () => retries.add(1),
     hedged: () => hedges.add(1),

@@ -27,6 +27,10 @@ const rows = {
   'oneloop.calls': counter('{call}', 'Calls by what they came to.'),
   'oneloop.calls.active': gauge('{call}', 'Calls under way, waiting ones among them.'),
   'oneloop.calls.limit': gauge('{call}', 'Most calls at once that are allowed now.'),
+  'oneloop.cache': counter(
+    '{call}',
+    'Calls to upstreams whose replies are kept, by what the cache had to do with them.',
+  ),
   'oneloop.retries': counter('{attempt}', 'Further attempts after one that failed.'),
   'oneloop.hedges': counter('{attempt}', 'Second attempts that raced the first.'),
   'oneloop.breaker.state': gauge('{state}', '0: closed, 1: half-open, 2: open.'),

@@ -1,4 +1,5 @@
-import type { Layer, Outcome, Upstream } from '../call/call.ts'
+import type { Store } from '../cache/store.ts'
+import type { Call, Layer, Outcome, Upstream } from '../call/call.ts'
 import { verdictOf } from '../call/failure.ts'
 import type { Wheel } from '../call/wheel.ts'
 import type { Errand } from '../call/work.ts'
@@ -8,12 +9,17 @@ import { Budget } from '../policy/budget.ts'
 import { Gradient } from '../policy/gradient.ts'
 import { Latencies } from '../policy/latency.ts'
 import { Limiter } from '../policy/limiter.ts'
+import { Recent } from '../policy/recent.ts'
 import type { CallMeter } from '../telemetry/meters.ts'
 import { breaker } from './breaker.ts'
+import { cache } from './cache.ts'
+import { coalesce } from './coalesce.ts'
 import { hedge } from './hedge.ts'
+import type { Keeper } from './keep.ts'
 import { limit } from './limit.ts'
 import { measure } from './measure.ts'
 import { retry } from './retry.ts'
+import { valueIn } from './stored.ts'
 import { timeout } from './timeout.ts'
 import { type WiresOptions, wires } from './wires.ts'
 
@@ -45,11 +51,25 @@ export interface Overrides {
   readonly timeout?: number | undefined
   readonly retry?: { readonly more: number; readonly budget?: number } | undefined
   readonly hedge?: Hedge | null | undefined
+  /** How long replies are kept; null: not at all. */
+  readonly cache?: Kept | null | undefined
+  /** Keeps the replies of a step apart from those of others that ask in other ways. */
+  readonly word?: string | undefined
+}
+
+/** How long replies are kept, in ms. */
+interface Kept {
+  readonly ttl: number | 'http'
+  readonly stale?: number | undefined
+  readonly onError?: number | undefined
+  readonly heuristic?: number | undefined
 }
 
 /** What the stack of an upstream stands on. */
 export interface StackGround {
   readonly wheel: Wheel
+  readonly name: string
+  readonly store: Store
   readonly meter: CallMeter
   readonly ledger: Ledger
   /** Stands for whom a call is made on nobody's behalf. */
@@ -73,15 +93,20 @@ export function stack(options: UpstreamOptions, ground: StackGround): Stack {
   const budget = new Budget()
   const permits = permitsOf(options, ground)
   const racing = { latencies: new Latencies(), budget, limiter: permits.limiter, crowded: endpoints.crowded }
+  const keeping = keepingOf(options, ground)
   const breaking = options.breaker === null ? [] : [breakerOf(options.breaker, ground)]
 
   // Outermost first. A layer that the options switch off is not in the list.
   return {
-    with({ timeout: ms = options.timeout, retry: own, hedge: race = options.hedge }) {
+    with({ timeout: ms = options.timeout, retry: own, hedge: race = options.hedge, cache: kept = null, word = '' }) {
       const again = { ...options.retry, ...own }
       return layered(
         // Outermost: a share, a refusal and a reply are all one call.
         measure(ground.meter),
+        // Above everything that costs: a hit takes no permit, no budget, no span.
+        ...(kept === null ? [] : [keeping.cache(kept, word)]),
+        // Above retry: those who wait together retry once.
+        ...(kept === null ? [] : [keeping.coalesce]),
         // Above breaker and limit: each attempt is judged and counted by them.
         ...(again.more === 0 && race === null ? [] : [retryOf(again, budget, endpoints.count, ground)]),
         // Below retry, above breaker, paid from the same budget.
@@ -98,6 +123,51 @@ export function stack(options: UpstreamOptions, ground: StackGround): Stack {
     },
     destroy: endpoints.destroy,
   }
+}
+
+// A larger reply passes by: one that is kept lies whole in memory, twice while it is passed on.
+const maxKeptBytes = 1024 ** 2
+// A hundred hosts by which one upstream is reached are more than anybody has; a client can name any number.
+const maxWords = 100
+const remembered = 1_000
+
+/** What all steps share of keeping an upstream's replies. */
+function keepingOf(options: UpstreamOptions, { name, store, wheel, meter }: StackGround) {
+  const words = new Set<string>()
+  const shared: Omit<Keeper, 'rules' | 'wordOf'> = {
+    store,
+    wheel,
+    now: () => Date.now(),
+    upstream: name,
+    words,
+    changes: new Recent(remembered),
+    unshared: new Recent(remembered),
+    refreshing: new Set(),
+    origin: {
+      hosts: options.endpoints.map(({ origin }) => new URL(origin).host),
+      bases: options.endpoints.map(({ path }) => path),
+    },
+    maxBytes: Math.min(maxKeptBytes, options.maxBody),
+    trusted: options.trusted,
+    count: (status) => meter.cache(status),
+  }
+  const wordOf = (call: Call, word: string): string => {
+    const made = call.sink === undefined ? word : hostOf(call, word)
+    if (words.size < maxWords) words.add(made)
+    return made
+  }
+  return {
+    cache({ ttl, stale = 0, onError = 0, heuristic = 0 }: Kept, word: string): Layer {
+      return cache({ ...shared, rules: { ttl, stale, onError, heuristic }, wordOf: (call) => wordOf(call, word) })
+    },
+    coalesce: coalesce({ wheel, store, leaseMs: options.timeout, flights: new Map() }),
+  }
+}
+
+/** What a client calls the host is told to the upstream, and may stand in its reply. */
+function hostOf(call: Call, word: string): string {
+  const valueOf = valueIn(call)
+  return `${word} ${valueOf('x-forwarded-proto')}://${valueOf('x-forwarded-host')}`
 }
 
 function retryOf(

@@ -14,7 +14,7 @@ const target = (spec: string | Pick<CallSpec, 'path' | 'query'>, given: Given = 
   return compileTarget(typeof spec === 'string' ? { path: spec } : spec, names)(stateOf(given))
 }
 
-const terms = { accept: () => true, step: 's', accounts: noAccounts }
+const terms = { accept: () => true, step: 's', accounts: noAccounts, keep: null }
 
 const bind = (spec: Partial<CallSpec>, given: Given = {}, decode: 'json' | 'text' = 'json'): Call | Failure => {
   const names = namesOf(given)

@@ -81,7 +81,7 @@ routes:
       expect.stringContaining('did you mean "loops"'),
       expect.stringContaining('expected a duration'),
       expect.stringContaining('http'),
-      expect.stringContaining('not yet supported: cache'),
+      expect.stringContaining('expected a duration such as 5m, http, off'),
       expect.stringContaining('NOT_SET_AT_ALL is not set'),
       expect.stringContaining('no upstream "shpo"; did you mean "shop"?'),
       expect.stringContaining('one → two → one'),

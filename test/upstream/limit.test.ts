@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { memoryStore } from '../../src/cache/memory.ts'
 import { Instruments } from '../../src/telemetry/instruments.ts'
 import { callMeter, seriesOf } from '../../src/telemetry/meters.ts'
 import { Scope } from '../../src/call/scope.ts'
@@ -8,9 +9,11 @@ import { Wheel } from '../../src/call/wheel.ts'
 import { parse } from '../../src/config/load.ts'
 import { type UpstreamOptions, stack } from '../../src/upstream/stack.ts'
 import { type Arrived, json, startOrigin } from '../support/origin.ts'
+import { counting } from '../support/entry.ts'
 import { type Setting, expectAlive, expectProblem, startSetting } from './setting.ts'
 import { noLedger } from '../support/ledger.ts'
 
+const store = memoryStore({ maxBytes: 0, now: () => 0, meter: counting() })
 const refused = 'oneloop;error=connection_limit_reached'
 const many = <T>(count: number, one: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => one(i))
 
@@ -63,7 +66,7 @@ test('a cold burst of 300 calls in one turn of the loop is served whole, as many
   )
   const wheel = new Wheel()
   const meter = callMeter(new Instruments(seriesOf([], ['o'])), 'o')
-  const ground = { wheel, meter, utilisation: () => 0, tell: () => {}, ...noLedger }
+  const ground = { name: 'o', store, wheel, meter, utilisation: () => 0, tell: () => {}, ...noLedger }
   const made = stack(config?.upstreams['o'] as UpstreamOptions, ground)
   const upstream = made.with({})
   const scope = new Scope(wheel, Infinity)
@@ -245,6 +248,8 @@ test('the limit is learned, but not from a loop that is itself what calls wait f
   const limitNow = () => instruments.read().find(({ name }) => name === 'oneloop.calls.limit')?.value
   let utilisation = 0
   const ground = {
+    name: 'o',
+    store,
     wheel,
     meter: callMeter(instruments, 'o'),
     utilisation: () => utilisation,
