@@ -48,7 +48,7 @@ export function lifeOf(status: number, headers: Fields, control: Control, times:
 }
 
 /** How old a reply was when it came (RFC 9111 §4.2.3): by its Age, or by its Date if that makes it older. */
-export function ageOf(headers: Fields, { requestedAt, receivedAt }: Times): number {
+function ageOf(headers: Fields, { requestedAt, receivedAt }: Times): number {
   const dateMs = dateOf(lineOf(headers, 'date'), receivedAt) ?? receivedAt
   // Dates are in whole seconds: what is left of one is no age.
   const apparentMs = Math.max(0, Math.floor((receivedAt - dateMs) / 1_000) * 1_000)

@@ -14,7 +14,7 @@ const weighted: ReadonlySet<string> = new Set(['accept', 'accept-charset', 'acce
  * Brings a request field into the form by which requests are compared (RFC 9111 §4.1): lines joined, space around
  * commas and at the ends taken away, and lists whose order means nothing in one order. '' stands for an absent field.
  */
-export function normalised(name: string, line: string | undefined): string {
+function normalised(name: string, line: string | undefined): string {
   if (line === undefined) return ''
   const elements = elementsOf(line)
   if (!weighted.has(name)) return elements.join(',')

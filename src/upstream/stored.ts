@@ -38,7 +38,7 @@ export function primaryOf(upstream: string, path: string, word: string): string 
 }
 
 /** A digest of what keys are kept apart by: short, and not to be read back. */
-export function digestOf(text: string): string {
+function digestOf(text: string): string {
   return hash('sha256', text, 'base64url').slice(0, 22)
 }
 

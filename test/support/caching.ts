@@ -103,7 +103,7 @@ function pairs(headers: readonly string[]): [string, string][] {
 }
 
 /** An origin that answers each call alike, as it arrives where there is a sink. */
-export function playing(answer: Answer | 'broken', asked: (call: Call) => void = () => {}): Upstream {
+function playing(answer: Answer | 'broken', asked: (call: Call) => void = () => {}): Upstream {
   return (call) => {
     asked(call)
     if (answer === 'broken') return Promise.resolve({ ok: false, error: 'connection_terminated' })
