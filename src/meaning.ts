@@ -23,7 +23,9 @@ export function meaning(config: Config, declared: Declared): Finding[] {
     findings.push(...schemaFaults(route, i))
   })
   findings.push(...hidden(config.routes), ...namedTwice(config.routes))
-  for (const name of Object.keys(config.upstreams)) {
+  for (const [name, { http2, pipelining }] of Object.entries(config.upstreams)) {
+    const message = 'pipelining is of no use with http2, which carries many calls on a connection anyway'
+    if (http2 && pipelining > 1) findings.push({ path: ['upstreams', name], on: 'key', message, severity: 'warning' })
     if (used.has(name)) continue
     findings.push({
       path: ['upstreams', name],

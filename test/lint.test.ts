@@ -39,7 +39,7 @@ interface Case {
 
 const layers = ['balance', 'breaker', 'cache', 'limit', 'pool', 'retry', 'timeout', 'a-layer-to-come']
 const kept = ['answer', 'fetch', 'invalidate', 'keep', 'share', 'stored', 'tee']
-const parts = ['classify', 'connect', 'decode', 'json', 'lender', 'parser', 'plain', ...kept]
+const parts = ['classify', 'connect', 'decode', 'json', 'lender', 'parser', 'plain', 'joiner', ...kept]
 const places = [
   ...rooms.map((room) => `src/${room}/some.ts`),
   'src/main.ts',

@@ -6,6 +6,7 @@ export const peerNames = [
   'naive',
   'gateway',
   'bare',
+  'pipelined',
   'nginx-lua',
   'go',
   'krakend',
@@ -16,7 +17,7 @@ export const peerNames = [
 ] as const
 
 /** What the gateway is set beside by `bench -- peers`, in the order of its table. */
-const rivals: readonly PeerName[] = peerNames.filter((name) => name !== 'bare')
+const rivals: readonly PeerName[] = peerNames.filter((name) => name !== 'bare' && name !== 'pipelined')
 
 /** The name of something that is measured. */
 export type PeerName = (typeof peerNames)[number]
@@ -52,7 +53,8 @@ FastAPI + aiohttp with one session and with a session per request.
 
   --fanout 1,3,10             calls per request
   --only floor,naive,gateway  what to measure; bare: the gateway with all that protects it from
-                              upstreams switched off, to see what that costs
+                              upstreams switched off, to see what that costs; pipelined: the gateway
+                              with "pipelining: 4" for the upstream
   --rounds 3                  rounds; in each all take their turn, medians are printed
   --seconds 5                 length of one measurement
   --warmup 8                  seconds of load before the first round

@@ -22,7 +22,7 @@ export function lacking(name: PeerName): string | undefined {
 
 /** Starts a peer that makes `fanout` calls to the origin for each request. */
 export function startPeer(name: PeerName, origin: string, fanout: number): Promise<Peer> {
-  if (name === 'gateway' || name === 'bare') return startGateway(name, origin, fanout)
+  if (name === 'gateway' || name === 'bare' || name === 'pipelined') return startGateway(name, origin, fanout)
   if (name in programs) return startProgram(name as keyof typeof programs, origin, fanout)
   return startServer(name as keyof typeof servers, origin, fanout)
 }
@@ -51,7 +51,7 @@ async function startServer(name: keyof typeof servers, origin: string, fanout: n
   return { name, pid: child.pid ?? 0, url, stop: () => stop(child) }
 }
 
-async function startGateway(name: 'gateway' | 'bare', origin: string, fanout: number): Promise<Peer> {
+async function startGateway(name: GatewayName, origin: string, fanout: number): Promise<Peer> {
   const [port, opsPort] = [await freePort(), await freePort()]
   const config = join(scratch(), 'gateway.yaml')
   writeFileSync(config, gatewayConfig(name, origin, fanout, port, opsPort))
@@ -68,6 +68,9 @@ async function startGateway(name: 'gateway' | 'bare', origin: string, fanout: nu
   }
 }
 
+/** The gateway as it is, and in two other ways. */
+type GatewayName = 'gateway' | 'bare' | 'pipelined'
+
 /**
  * A route of `fanout` steps that need nothing of each other.
  *
@@ -75,21 +78,24 @@ async function startGateway(name: 'gateway' | 'bare', origin: string, fanout: nu
  * long as it takes, so the gateway's queue is as patient here.
  */
 export function gatewayConfig(
-  name: 'gateway' | 'bare',
+  name: GatewayName,
   origin: string,
   fanout: number,
   port: number,
   opsPort: number,
 ): string {
   const patience = 'max: 128, queue: 4096, wait: 5s'
-  const layers =
-    name === 'gateway'
-      ? `limit: { adaptive: true, ${patience} }`
-      : `limit: { ${patience} }
+  const usual = `limit: { adaptive: true, ${patience} }`
+  const layers = {
+    gateway: usual,
+    bare: `limit: { ${patience} }
     retry: 0
     breaker: off
     ejection: off
-    deadline: off`
+    deadline: off`,
+    pipelined: `${usual}
+    pipelining: 4`,
+  }[name]
   const steps = Array.from({ length: fanout }, (_, index) => `      a${index + 1}: { call: GET origin /a${index + 1} }`)
   return `listen: { host: 127.0.0.1, port: ${port} }
 ops: { host: 127.0.0.1, port: ${opsPort} }

@@ -113,6 +113,11 @@ const settings = {
   timeout: positive.describe('How long one attempt may take.').prefault('2s'),
   connect: positive.describe('How long connecting may take, TLS included.').prefault('1s'),
   connections: whole(1).describe('Most connections to one endpoint.').prefault(128),
+  pipelining: whole(1, 16)
+    .describe(
+      'How many GETs of steps go over a connection ahead of their replies, while the loop is more than 80% busy. Only for an upstream that answers quickly and whose lengths can be trusted: a slow reply holds up those behind it, and one that is longer than it says would be taken for the next.',
+    )
+    .prefault(1),
   limit: limit
     .describe(
       'Most calls under way at once: adaptive (learned from latencies, at most as many as there are connections), a number, or { adaptive, max, queue, wait }. 10 times as many may wait.',

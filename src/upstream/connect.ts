@@ -23,6 +23,8 @@ export interface ConnectorOptions {
   readonly tls?: TlsOptions | undefined
   /** Speaks HTTP/2, and nothing else: by ALPN over TLS, at once without (RFC 9113 §3.3). */
   readonly http2?: boolean | undefined
+  /** How many calls may be written to a connection in one turn of the loop. */
+  readonly pipelining?: number
   readonly ledger: Ledger
 }
 
@@ -33,7 +35,7 @@ export interface ConnectorOptions {
 export function connector(
   wheel: Wheel,
   connectMs: number,
-  { address, tls, http2 = false, ledger }: ConnectorOptions,
+  { address, tls, http2 = false, pipelining = 1, ledger }: ConnectorOptions,
 ): buildConnector.connector {
   const { serverName, ...pem } = tls ?? {}
   const open = buildConnector({
@@ -61,11 +63,30 @@ export function connector(
       callback(null, connected as Socket)
       ledger.switch(0, null)
       if (!http2) tighten(connected as ParsedSocket)
+      if (pipelining > 1) joinWrites(connected as Socket)
     })
     const alarm = wheel.set(wheel.now() + connectMs, () => {
       socket.destroy(new errors.ConnectTimeoutError(`no connection within ${connectMs} ms`))
     })
   }
+}
+
+/** Has what is written in one callback leave in one piece: a call to the kernel is most of what a small one costs. */
+function joinWrites(socket: Socket): void {
+  const { write } = socket as { write: (...parts: unknown[]) => boolean }
+  let joining = false
+  const joined = (...parts: unknown[]): boolean => {
+    if (!joining) {
+      joining = true
+      socket.cork()
+      process.nextTick(() => {
+        joining = false
+        socket.uncork()
+      })
+    }
+    return write.apply(socket, parts)
+  }
+  socket.write = joined as Socket['write']
 }
 
 function noHttp2(socket: Socket): Error {

@@ -12,11 +12,15 @@ import { type ConnectorOptions, connector } from './connect.ts'
 import { contentCoding, decode } from './decode.ts'
 import { JsonCheck, isJson } from './json.ts'
 import { Lender } from './lender.ts'
+import { Joiner } from './joiner.ts'
 
 /** What the wire to one endpoint leads to, and what bounds it. */
 export interface PoolOptions extends ConnectorOptions {
   readonly origin: string
   readonly connections: number
+  /** How many calls may go over a connection ahead of their replies; more than one only while `hurry` says so. */
+  readonly pipelining: number
+  readonly hurry: () => boolean
   readonly connectMs: number
   readonly maxBodyBytes: number
   readonly maxHeaderBytes: number
@@ -61,12 +65,15 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
     })
     return client
   }
-  const connections = new Lender(options.connections, make, options.http2 === true ? maxStreams : 1)
+  const lender = new Lender(options.connections, make, options.http2 === true ? maxStreams : 1)
+  const connections = new Joiner(lender, options.pipelining)
   const upstream: Upstream = (call, scope) => {
     // Nothing was asked of the endpoint.
     if (scope.ended !== null) return Promise.resolve({ ...failure(scope.ended), unsent: true, hurried: true })
-    const attempt = new Attempt(call, scope, wheel, options, connections)
-    connections.lend(attempt.send, call.again)
+    const joins = options.pipelining > 1 && options.http2 !== true && mayJoin(call) && options.hurry()
+    const attempt = new Attempt(call, scope, wheel, options, connections, joins)
+    if (joins) connections.join(attempt.send)
+    else connections.lend(attempt.send, call.again)
     return attempt.outcome
   }
   const destroy = async (): Promise<void> => {
@@ -75,11 +82,19 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
   return { upstream, waiting: () => connections.waiting, destroy }
 }
 
+/**
+ * Whether a call may be sent ahead of the replies to others: it can be sent again if their connection ends, its reply is
+ * no stream, which lasts as long as its reader likes, and it was not sent before, over a connection that ended.
+ */
+function mayJoin({ method, body, sink, again }: Call): boolean {
+  return method === 'GET' && body === null && sink === undefined && again !== true
+}
+
 function clientOptions(connect: ReturnType<typeof connector>, options: PoolOptions): Client.Options {
   return {
     connect,
     maxHeaderSize: options.maxHeaderBytes,
-    pipelining: 1,
+    pipelining: options.pipelining,
     allowH2: options.http2 === true,
     h2Options: { maxConcurrentStreams: maxStreams },
     // Deadlines are ours: undici's clock is coarse, and its body timeout is for idleness only.
@@ -101,7 +116,9 @@ class Attempt implements Dispatcher.DispatchHandler {
   readonly #options: PoolOptions
   readonly outcome = new Eventual<Outcome>()
   readonly #watcher = (why: FailureName): void => this.#refuse(this.#endOf(why))
-  readonly #connections: Lender<Client>
+  readonly #connections: Joiner<Client>
+  /** Whether others are under way on its connection: it may be sent again, once, if that ends on their account. */
+  #joins: boolean
   #client: Client | null = null
   #controller: Dispatcher.DispatchController | null = null
   #settled = false
@@ -113,7 +130,14 @@ class Attempt implements Dispatcher.DispatchHandler {
   #coding: string | null = null
   #json: JsonCheck | null = null
 
-  constructor(call: Call, scope: Scope, wheel: Wheel, options: PoolOptions, connections: Lender<Client>) {
+  constructor(
+    call: Call,
+    scope: Scope,
+    wheel: Wheel,
+    options: PoolOptions,
+    connections: Joiner<Client>,
+    joins: boolean,
+  ) {
     this.#call = call
     this.#errand = call.errand ?? options.unasked
     this.#scope = scope
@@ -121,6 +145,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#began = wheel.now()
     this.#options = options
     this.#connections = connections
+    this.#joins = joins
     scope.watch(this.#watcher)
   }
 
@@ -133,8 +158,8 @@ class Attempt implements Dispatcher.DispatchHandler {
     const { ledger } = this.#options
     const { account, owner } = ledger
     work.on(accounts.send)
-    // Blocking is about what is pipelined behind a call, which nothing is; it would cost a turn of undici's queue, as
-    // leaving the origin out would cost the parsing of a URL.
+    // Blocking would have undici wait for a call's head before it sends the next one; without pipelining it costs a turn
+    // of its queue, as leaving the origin out would cost the parsing of a URL.
     client.dispatch(
       { origin: this.#options.origin, method, path, headers: headers as string[], body, blocking: false },
       this,
@@ -148,16 +173,28 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    // What a peer of HTTP/2 refuses unprocessed undici would send again by itself: that is for retry to decide.
-    if (this.#controller !== null) {
-      this.#controller = null
-      throw refused
-    }
+    if (this.#controller !== null) this.#sendAgain()
     this.#controller = controller
     // Where a connection had to be made first, this is when that is there.
     this.#errand.work.on(this.#errand.accounts.send)
     // The scope may have ended while the call waited for a connection. Thrown, for abort would end the connection too.
     if (this.#settled) throw stopped
+  }
+
+  /** Has undici, which would send a call again by itself, do so only where that is nobody else's to decide. */
+  #sendAgain(): void {
+    // Cut by one that shared its connection, or behind one that ended it: not this call's matter, and so far it is not
+    // to be seen that it was sent at all. What may have come of its reply is void.
+    if (this.#joins) {
+      this.#joins = false
+      this.#status = this.#size = this.#interim = 0
+      this.#chunks = []
+      this.#coding = this.#json = null
+      return
+    }
+    // What a peer of HTTP/2 refuses unprocessed is for retry to decide.
+    if (this.#options.http2 === true) this.#controller = null
+    throw refused
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
@@ -276,7 +313,7 @@ class Attempt implements Dispatcher.DispatchHandler {
 }
 
 const empty = new Uint8Array()
-const refused = new Error('the peer refused the stream')
+const refused = new Error('the peer did not take the call')
 const stopped = new Error('the gateway ended the call')
 const tooLarge = failure('http_response_body_size')
 const notJson = failure('invalid_body')

@@ -21,7 +21,7 @@ import { measure } from './measure.ts'
 import { retry } from './retry.ts'
 import { valueIn } from './stored.ts'
 import { timeout } from './timeout.ts'
-import { type WiresOptions, wires } from './wires.ts'
+import { type WiresOptions, busyLoop, wires } from './wires.ts'
 
 /** What the operator says of an upstream, in ms, bytes and counts. */
 export interface UpstreamOptions extends WiresOptions {
@@ -189,9 +189,6 @@ interface Racing {
   readonly crowded: () => boolean
 }
 
-// Above this calls wait for this loop more than for an upstream, and a second attempt would take from others the time that it is to save.
-const busyLoop = 0.8
-
 function hedgeOf(
   { after }: Hedge,
   share: number,
@@ -202,6 +199,7 @@ function hedgeOf(
   return hedge(wheel, {
     afterMs: () => (quantile === null ? (after as number) : latencies.at(wheel.now(), quantile)),
     allowed: () =>
+      // Else it would take from others the time that it is to save.
       utilisation() < busyLoop &&
       limiter.queued === 0 &&
       limiter.busy < limiter.max &&

@@ -25,6 +25,8 @@ export interface WiresOptions {
   readonly timeout: number
   readonly connect: number
   readonly connections: number
+  /** How many calls go over a connection ahead of their replies while the loop is busy. */
+  readonly pipelining: number
   readonly maxBody: number
   readonly maxHeaders: number
   readonly redirects: number
@@ -49,8 +51,13 @@ export interface Wires {
   readonly destroy: () => Promise<void>
 }
 
+// Above this calls wait for this loop more than for an upstream.
+export const busyLoop = 0.8
+
 interface Ground {
   readonly wheel: Wheel
+  /** The share of time that the loop is busy. */
+  readonly utilisation: () => number
   readonly meter: CallMeter
   readonly ledger: Ledger
   readonly unasked: Errand
@@ -134,7 +141,7 @@ function wire(address: Address, options: WiresOptions, ground: Ground): Made {
   const checking =
     options.health === undefined
       ? null
-      : pool(wheel, { ...poolOptions(address, options, ground), connections: 1, onAttempt: () => {} })
+      : pool(wheel, { ...poolOptions(address, options, ground), connections: 1, pipelining: 1, onAttempt: () => {} })
   return {
     upstream: layered(wireLayers(address, options), upstream),
     waiting,
@@ -148,7 +155,7 @@ function wire(address: Address, options: WiresOptions, ground: Ground): Made {
 function poolOptions(
   { origin, host, port }: Address,
   options: WiresOptions,
-  { meter, ledger, unasked }: Ground,
+  { meter, ledger, unasked, utilisation }: Ground,
 ): PoolOptions {
   return {
     origin,
@@ -156,6 +163,8 @@ function poolOptions(
     tls: options.tls,
     http2: options.http2,
     connections: options.connections,
+    pipelining: options.pipelining,
+    hurry: () => utilisation() > busyLoop,
     connectMs: options.connect,
     maxBodyBytes: options.maxBody,
     maxHeaderBytes: options.maxHeaders,

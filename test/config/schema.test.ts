@@ -36,6 +36,7 @@ test('what is not written has the value of the table of defaults', () => {
         timeout: 2000,
         connect: 1000,
         connections: 128,
+        pipelining: 1,
         limit: { adaptive: true, max: 128, queue: 1280 },
         retry: { more: 1, budget: 0.2 },
         hedge: null,

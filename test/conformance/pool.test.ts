@@ -27,6 +27,8 @@ async function startSetting(script: Script, connections = 10, url = (origin: Ori
   const wire = pool(wheel, {
     origin: url(origin),
     connections,
+    pipelining: 1,
+    hurry: () => false,
     connectMs: 200,
     maxBodyBytes: 1024 ** 2,
     maxHeaderBytes: 16 * 1024,

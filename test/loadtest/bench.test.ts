@@ -49,7 +49,10 @@ describe('the command line', () => {
   })
 
   test('"peers" measures all but the bare gateway, unless told which', () => {
-    expect(readArgs(['peers'])).toMatchObject({ peers: true, only: peerNames.filter((name) => name !== 'bare') })
+    expect(readArgs(['peers'])).toMatchObject({
+      peers: true,
+      only: peerNames.filter((name) => name !== 'bare' && name !== 'pipelined'),
+    })
     expect(readArgs(['peers', '--only', 'go,gateway'])).toMatchObject({ peers: true, only: ['go', 'gateway'] })
     expect(readArgs([]).peers).toBe(false)
   })
@@ -191,12 +194,15 @@ describe('the report', () => {
   })
 })
 
-test.each(['gateway', 'bare'] as const)('%s makes as many different calls as the others, of a sound config', (name) => {
-  const config = gatewayConfig(name, 'http://127.0.0.1:1', 10, 2, 3)
-  expect(parse(config, { file: '/gateway.yaml', env: {} }).faults).toEqual([])
-  expect(config.match(/call: GET origin \/a\d+/g)?.length).toBe(10)
-  expect(config).toContain('a10: { call: GET origin /a10 }')
-})
+test.each(['gateway', 'bare', 'pipelined'] as const)(
+  '%s makes as many different calls as the others, of a sound config',
+  (name) => {
+    const config = gatewayConfig(name, 'http://127.0.0.1:1', 10, 2, 3)
+    expect(parse(config, { file: '/gateway.yaml', env: {} }).faults).toEqual([])
+    expect(config.match(/call: GET origin \/a\d+/g)?.length).toBe(10)
+    expect(config).toContain('a10: { call: GET origin /a10 }')
+  },
+)
 
 test('the reply is 486 bytes of JSON that a single-quoted nginx string can hold', () => {
   expect(Buffer.byteLength(reply)).toBe(486)
@@ -230,12 +236,12 @@ describe('the peers', () => {
 
   test('those that run here without installing anything answer as the gateway does; what is missing is told', async () => {
     const bench = join(import.meta.dirname, '../../loadtest/bench.ts')
-    const names = ['floor', 'naive', 'gateway', 'bare', 'nginx-lua', 'go', 'krakend']
+    const names = ['floor', 'naive', 'gateway', 'bare', 'pipelined', 'nginx-lua', 'go', 'krakend']
     const options = ['peers', '--check', '--fanout', '2', '--only', names.join(',')]
     const { stdout } = await promisify(execFile)(process.execPath, [bench, ...options])
     const left = [...stdout.matchAll(/^(\S+) is left out: (no \w+ on PATH|nginx has no Lua module .*)\.$/gm)]
     const able = names.filter((name) => !left.some(([, out]) => out === name))
-    expect(able).toEqual(expect.arrayContaining(['floor', 'naive', 'gateway', 'bare']))
+    expect(able).toEqual(expect.arrayContaining(['floor', 'naive', 'gateway', 'bare', 'pipelined']))
     expect(stdout).toContain(`${able.join(', ')} give the same answers.`)
   }, 120_000)
 })

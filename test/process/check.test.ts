@@ -96,7 +96,7 @@ routes:
       check,
       `upstreams:
   shop: { endpoints: ["http://127.0.0.1:1"] }
-  idle: { endpoints: ["http://127.0.0.1:1"] }
+  idle: { endpoints: ["http://127.0.0.1:1"], http2: true, pipelining: 2 }
 routes:
   - match: GET /items
     budget: 1s
@@ -105,6 +105,7 @@ routes:
     )
     expect(stderr.trimEnd().split('\n')).toEqual([
       'gateway.yaml:3:3: nothing uses upstream "idle" (warning)',
+      'gateway.yaml:3:3: pipelining is of no use with http2, which carries many calls on a connection anyway (warning)',
       expect.stringMatching(/^gateway\.yaml:6:\d+: the budget of 1000 ms is less .* \(warning\)$/),
     ])
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'gateway.yaml: ok, 1 routes, 2 upstreams\n' })

@@ -30,9 +30,13 @@ export interface TestGateway {
 
 /**
  * Starts a gateway from the `upstreams` and `routes` of a config, written as YAML; it ends with `await using`. What
- * else is to stand in `listen` is given beside it: `limits: { url: 1KiB }`.
+ * else is to stand in `listen` is given beside it: `limits: { url: 1KiB }`, and how busy the loop is taken to be.
  */
-export async function startGateway(yaml: string, more = ''): Promise<TestGateway & AsyncDisposable> {
+export async function startGateway(
+  yaml: string,
+  more = '',
+  utilisation = () => 0,
+): Promise<TestGateway & AsyncDisposable> {
   const text = `listen: { host: 127.0.0.1, port: 0, ${more} }\n${yaml}`
   const loaded = parse(text, { file: resolve('test/gateway.yaml'), env: process.env, meaning })
   if (loaded.config === undefined) throw new Error(loaded.faults.map(format).join('\n'))
@@ -50,7 +54,7 @@ export async function startGateway(yaml: string, more = ''): Promise<TestGateway
     instruments,
     ledger: new Ledger(instruments),
     log,
-    utilisation: () => 0,
+    utilisation,
     store,
   })
   const { host, port, limits } = config.listen

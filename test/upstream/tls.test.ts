@@ -105,6 +105,8 @@ async function startWire(
     origin: `${tls === undefined ? 'http' : 'https'}://users.test`,
     address: { host: '127.0.0.1', port: origin.port },
     connections: 10,
+    pipelining: 1,
+    hurry: () => false,
     connectMs: 1_000,
     maxBodyBytes: 4 * 1024 ** 2,
     maxHeaderBytes: 16 * 1024,
