@@ -8,6 +8,7 @@ import { meaning } from './meaning.ts'
 import { kinds, purge } from './purge.ts'
 import { unreachable } from './routes.ts'
 import { start } from './start.ts'
+import { ownVersion } from './version.ts'
 
 const help = `Oneloop: one request in, several upstream calls out on one event loop, one answer back.
 
@@ -128,10 +129,7 @@ function say(text: string): number {
 }
 
 async function version(): Promise<number> {
-  const { default: own } = (await import('../package.json', { with: { type: 'json' } })) as {
-    default: { version: string }
-  }
-  return say(`oneloop ${own.version}\n`)
+  return say(`oneloop ${await ownVersion()}\n`)
 }
 
 function misused(why: string): number {

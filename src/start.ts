@@ -5,9 +5,12 @@ import type { Loaded } from './config/load.ts'
 import type { Config } from './config/schema.ts'
 import { watch } from './config/watch.ts'
 import { configMeter } from './ops/config.ts'
+import { accessLines } from './ops/access.ts'
 import { type Shown, listenOps, opsApp } from './ops/http.ts'
+import type { Level } from './ops/level.ts'
 import { type LogWriter, logWriter } from './ops/log.ts'
 import { observer } from './ops/observe.ts'
+import type { Push, Pushed } from './ops/otlp.ts'
 import { exposition } from './ops/prometheus.ts'
 import { told } from './ops/readings.ts'
 import { Recent } from './ops/recent.ts'
@@ -16,12 +19,17 @@ import { vitalNumbers } from './ops/vitals.ts'
 import { Reloader } from './reload.ts'
 import { Supervisor, loopNames } from './supervisor.ts'
 import type { Reading } from './telemetry/instruments.ts'
+import type { Batch } from './telemetry/queue.ts'
+import type { Kept } from './telemetry/record.ts'
+import { ownVersion } from './version.ts'
 
 // A terminal sends Ctrl-C to the process and its parent, which may pass it on: that is one wish, not two.
 const secondSignalMs = 500
 
 // Long enough for a reader that reads at all.
 const lastLinesMs = 1_000
+// Long enough for a collector that is near.
+const lastPushMs = 1_000
 
 /** Runs the gateway until it is told to stop; `read` reads its config anew. Gives the exit status. */
 export async function start(config: Config, loaded: Loaded, read: () => Promise<Loaded>): Promise<number> {
@@ -29,7 +37,16 @@ export async function start(config: Config, loaded: Loaded, read: () => Promise<
   const numbers = vitalNumbers(loopNames(config), tells)
   const writer = logWriter(numbers)
   const recent = new Recent()
-  const supervisor = new Supervisor(config, { ...writer, traces: (batch) => recent.add(batch) })
+  const log: LogWriter['log'] = (...line) => writer.log(...line)
+  const access = accessLines(log)
+  let push: Push | null = null
+  const traces = (batch: Batch<Kept>): void => {
+    recent.add(batch)
+    numbers.slot('oneloop.traces.dropped', {}).add(batch.dropped)
+    access(batch.items)
+    push?.traces(batch.items)
+  }
+  const supervisor = new Supervisor(config, { ...writer, traces })
   const started = Promise.withResolvers<void>()
   const meter = configMeter(numbers, config)
   const reloader = new Reloader(config, loaded, {
@@ -39,7 +56,7 @@ export async function start(config: Config, loaded: Loaded, read: () => Promise<
       await supervisor.reload(next)
       meter.used(next)
     },
-    log: (...line) => writer.log(...line),
+    log,
     count: (result) => meter.reloaded(result),
   })
   const readings = (): Reading[] => [...told(supervisor.read()), ...numbers.read(), meter.revision()]
@@ -61,6 +78,7 @@ export async function start(config: Config, loaded: Loaded, read: () => Promise<
     token: config.ops.token,
     purge: (what) => purge(supervisor, writer, what),
     reload: (why) => reloader.reload(why),
+    log: (level) => changeLevel(writer, level),
   })
   const { host, port } = config.ops
   const stopped = untilStopped(supervisor, writer)
@@ -69,6 +87,7 @@ export async function start(config: Config, loaded: Loaded, read: () => Promise<
   try {
     // First, so that health can be asked from the start: not ready, but alive.
     ops = await listenOps(app, host, port)
+    push = await pushTo(config.telemetry.otlp, { readings, numbers, log, version: await ownVersion() })
     await supervisor.start()
     started.resolve()
   } catch (error) {
@@ -86,11 +105,26 @@ export async function start(config: Config, loaded: Loaded, read: () => Promise<
   const cut = await stopped
   unwatch()
   ops.close()
+  await push?.close(lastPushMs)
   writer.log(cut === 0 ? 'info' : 'warn', 'stopped', { cut })
   const exitStatus = cut === 0 ? 0 : 1
   // What is left of the log is waited for, but somebody may have stopped reading it.
   setTimeout(() => process.exit(exitStatus), lastLinesMs).unref()
   return exitStatus
+}
+
+/** Begins to push to a collector, if there is one: what that takes is loaded for nobody else. */
+async function pushTo(to: Config['telemetry']['otlp'], what: Pushed): Promise<Push | null> {
+  if (to === null) return null
+  const { otlp } = await import('./ops/otlp.ts')
+  return otlp(to, what)
+}
+
+function changeLevel(writer: LogWriter, level: Level): void {
+  // However little is said before and after, this is.
+  writer.from('info')
+  writer.log('info', 'log level', { logged: level })
+  writer.from(level)
 }
 
 async function purge(supervisor: Supervisor, writer: LogWriter, what: Purge): ReturnType<Supervisor['purge']> {

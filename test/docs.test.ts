@@ -46,12 +46,44 @@ test('every whole config in docs/ loads, but for what it says of things that are
   expect(faults.filter((fault) => !fault.includes(': not yet supported: '))).toEqual([])
 })
 
+const operating = readFileSync(join(root, 'docs/operating.md'), 'utf8')
+
+/** The tables of docs/operating.md under a heading: the names that begin each row, and what stands beside them. */
+function rowsOf(heading: string): Map<string, string> {
+  const [, section = ''] = operating.split(new RegExp(`^## ${heading}$`, 'm'))
+  const rows = (section.split(/^## /m)[0] ?? '').matchAll(/^\| ((?:`[^`]+`(?:, )?)+) +\| ([^|]*?) +\|/gm)
+  return new Map(
+    [...rows].flatMap(([, names = '', beside = '']) =>
+      [...names.matchAll(/`([^`]+)`/g)].map(([, name = '']): [string, string] => [name, beside]),
+    ),
+  )
+}
+
 test('docs/operating.md has a row for each failure, with its status, and for each number', () => {
-  const text = readFileSync(join(root, 'docs/operating.md'), 'utf8')
-  const rows = [...text.matchAll(/^\| `([\w.]+)` +\| ([^|]*?) +\|/gm)].map(([, name, second]) => [name, second])
-  const told = new Map(rows as [string, string][])
+  const told = rowsOf('Failures')
   for (const [name, { status }] of Object.entries(failures)) expect(told.get(name)).toMatch(String(status))
+  expect([...told.keys()].toSorted()).toEqual(Object.keys(failures).toSorted())
   const names = new Set(seriesOf([{ name: 'r', methods: ['GET'], upstreams: [] }], ['u']).map(({ name }) => name))
   for (const name of [...Object.keys(vitals), revisionReading('').name]) names.add(name)
-  expect([...told.keys()].toSorted()).toEqual([...Object.keys(failures), ...names].toSorted())
+  expect([...rowsOf('Numbers').keys()].toSorted()).toEqual([...names].toSorted())
+})
+
+const sourcesOf = (pattern: string): string =>
+  globSync(pattern, { cwd: join(root, 'src') })
+    .map((file) => readFileSync(join(root, 'src', file), 'utf8'))
+    .join('\n')
+
+test('docs/operating.md has a row for each line of the log', () => {
+  const lines = sourcesOf('**/*.ts').matchAll(/\b(?:log|write)\(\s*[^,\n]+,\s*'([a-z][^'\n]+)'/g)
+  const written = new Set([...lines].map(([, line = '']) => line))
+  expect(written.size).toBeGreaterThan(10)
+  const told = new Set([...rowsOf('Log lines').keys(), ...rowsOf('Log lines about upstreams').keys()])
+  expect([...written].filter((line) => !told.has(line))).toEqual([])
+})
+
+test('docs/operating.md has a row for each attribute of spans that is our own', () => {
+  const attributes = new Set(
+    [...sourcesOf('ops/spans.ts').matchAll(/'(oneloop\.[\w.]+)'/g)].map(([, name = '']) => name),
+  )
+  expect([...rowsOf('Traces and a collector').keys()].toSorted()).toEqual([...attributes].toSorted())
 })

@@ -9,7 +9,7 @@ const route = ['auth', 'rate', 'priority', 'cors']
  */
 export const later: readonly string[] = [
   'cache.redis=redis',
-  'telemetry',
+  'telemetry.sample',
   'listen.tls',
   ...route.map((key) => `routes.*.${key}`),
 ]

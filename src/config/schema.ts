@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 
 import { deadline, name } from './names.ts'
+import { otlp } from './otlp.ts'
 import { route } from './route.ts'
 import { complete, defaults, upstream } from './upstream.ts'
 import { duration, share, size, whole } from './units.ts'
@@ -88,10 +89,14 @@ export const schema = z
         sample: share
           .describe('The share of requests that are traced; slow and failed ones are as well.')
           .prefault('1%'),
-        otlp: z.string().describe('URL of an OTLP collector; empty: none.').prefault(''),
+        otlp: otlp
+          .describe(
+            'An OTLP collector, to which numbers and traces are pushed: its URL, or { url, headers, every, resource }.',
+          )
+          .prefault(''),
       })
       .describe('What is traced and where it is sent.')
-      .exactOptional(),
+      .prefault({}),
     defaults: defaults.describe('What all upstreams share unless they say otherwise.').prefault({}),
     upstreams: z.record(name, upstream).describe('The origins behind the gateway, by name.').prefault({}),
     routes: z

@@ -2,6 +2,7 @@ import { type ServerType, serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { mayChange } from './change.ts'
+import { type Level, changeLevel } from './level.ts'
 import { problem } from './problem.ts'
 import { type Form, formOf, forms } from './prometheus.ts'
 import { type PurgeAll, purge } from './purge.ts'
@@ -25,6 +26,8 @@ export interface Changes {
   readonly token: string
   readonly purge: PurgeAll
   readonly reload: Reload
+  /** Sets how much is logged. */
+  log(level: Level): void
 }
 
 // Nobody has more than that to say.
@@ -59,8 +62,9 @@ export function opsApp(shown: Shown, changes: Changes): Hono {
   app.get('/api/traces', (c) => c.json(shown.traces()))
   app.post('/api/purge', (c) => purge(c, changes.purge))
   app.post('/api/reload', (c) => reload(c, changes.reload))
+  app.post('/api/log', (c) => changeLevel(c, (level) => changes.log(level)))
   app.get('/', (c) =>
-    c.text('Oneloop ops: /livez /readyz /metrics /api/status /api/traces; POST /api/purge /api/reload\n'),
+    c.text('Oneloop ops: /livez /readyz /metrics /api/status /api/traces; POST /api/purge /api/reload /api/log\n'),
   )
   return app
 }

@@ -2,10 +2,13 @@ import { pino } from 'pino'
 import type { Instruments } from '../telemetry/instruments.ts'
 import type { Line } from '../telemetry/log.ts'
 import type { Batch } from '../telemetry/queue.ts'
+import type { Level } from './level.ts'
 
 /** Writes the log of the process to stdout, as JSON lines. */
 export interface LogWriter {
-  log(level: 'info' | 'warn' | 'error', message: string, fields?: object): void
+  log(level: Level, message: string, fields?: object): void
+  /** Sets from which level on lines are written; at first it is info. */
+  from(level: Level): void
   /** Writes lines that a data loop has made, with the time at which it made them. */
   lines(batch: Batch<Line>): void
 }
@@ -49,6 +52,7 @@ export function logWriter(numbers: Instruments): LogWriter {
   stdout.on('error', () => {})
   return {
     log: (level, message, fields = {}) => logger[level]({ time: now(), ...fields }, message),
+    from: (level) => void (logger.level = level),
     lines(batch) {
       for (const { level, message, fields, at } of batch.items) {
         logger[level]({ time: new Date(at).toISOString(), ...fields }, message)

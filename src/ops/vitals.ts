@@ -118,6 +118,11 @@ export const vitals = {
     description: 'Lines of the log that were dropped since its reader was slow.',
     of: 'process',
   }),
+  'oneloop.traces.dropped': counter({
+    unit: '{trace}',
+    description: 'Traces that were to be kept and were lost on the way from a data loop.',
+    of: 'process',
+  }),
   'oneloop.otlp.pushes': counter({
     unit: '{push}',
     description: 'Messages to the OTLP collector by what became of them.',

@@ -1,5 +1,5 @@
 import type { EventLoopUtilization } from 'node:perf_hooks'
-import type { Delays } from '../telemetry/delays.ts'
+import { type Delays, takeDelays } from '../telemetry/delays.ts'
 import type { Attributes, Instruments, Slot } from '../telemetry/instruments.ts'
 import type { Probe } from './probe.ts'
 import { mostDescriptors, openDescriptors, throttling } from './system.ts'
@@ -26,7 +26,7 @@ export function loopWatch(numbers: Instruments, loop: string): (probe: Probe | n
   const [used, limit] = [slot('v8js.memory.heap.used'), slot('v8js.memory.heap.limit')]
   const lastUtilization = slot('nodejs.eventloop.utilization')
   const utilizations = numbers.histogram('oneloop.loop.utilization', { loop })
-  const takeDelays = delayWatch(numbers, { loop })
+  const lookAtDelays = delayWatch(numbers, { loop })
   let watched: Probe | null = null
   let before = { utilization: none, cpu: { user: 0, system: 0 } }
 
@@ -52,7 +52,7 @@ export function loopWatch(numbers: Instruments, loop: string): (probe: Probe | n
     return {
       loop,
       utilization,
-      ...takeDelays(probe.delays, activeMs),
+      ...lookAtDelays(probe.delays, activeMs),
       heapBytes: heap.used,
       heapLimitBytes: heap.limit,
     }
@@ -76,7 +76,8 @@ function delayWatch(numbers: Instruments, attributes: Attributes): (delays: Dela
   const { values } = numbers
   const place = numbers.place('oneloop.loop.delay', attributes)
   let stuckMs = 0
-  return (delays, activeMs) => {
+  return (all, activeMs) => {
+    const delays = takeDelays(all)
     const { count } = delays
     // A turn is measured when it is over: until then all the time that the loop is active is a turn's.
     stuckMs = count === 0 ? stuckMs + activeMs : 0
@@ -84,7 +85,6 @@ function delayWatch(numbers: Instruments, attributes: Attributes): (delays: Dela
     const atMost = [...delayBounds.map((bound) => Math.round(delays.cdf(bound * 1e9) * count)), count]
     const percentiles = delays.percentilesAt([50, 99])
     const [sumNs, maxNs] = [delays.mean * count, delays.max]
-    delays.reset()
     values[place] = (values[place] as number) + sumNs / 1e9
     atMost.forEach((total, i) => {
       const at = place + 1 + i

@@ -1,11 +1,16 @@
-import { type Histogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import * as hooks from 'node:perf_hooks'
 
 /** How much longer turns of a loop took than it meant to wait, in ns. Sent to another thread it is still the same one. */
-export interface Delays extends Histogram {
+export interface Delays extends hooks.Histogram {
   /** Gives the share of turns, from 0 to 1, that were late by at most so much. */
   cdf(ns: number): number
   percentilesAt(percentiles: readonly number[]): Map<number, number>
+  /** Writes all of it out at one moment. */
+  export(): Uint8Array
 }
+
+// Node's types know less of it than there is.
+const { importHistogram } = hooks as unknown as { readonly importHistogram: (exported: Uint8Array) => Delays }
 
 /** Measures how late this thread's loop is. */
 export interface DelayMeter {
@@ -14,7 +19,7 @@ export interface DelayMeter {
   busy(is: boolean): void
 }
 
-type Options = Parameters<typeof monitorEventLoopDelay>[0]
+type Options = Parameters<typeof hooks.monitorEventLoopDelay>[0]
 
 // From 1 µs to an hour, to two digits: so a look at it takes a few µs, which is as long as the loop may have to wait.
 const fineness = { lowest: 1_000, highest: 3_600_000_000_000, figures: 2 }
@@ -27,7 +32,7 @@ const held: unknown[] = []
  */
 export function measureDelays(): DelayMeter {
   // Node's types know less of it than there is.
-  const monitor = monitorEventLoopDelay({ samplePerIteration: true, ...fineness } as Options)
+  const monitor = hooks.monitorEventLoopDelay({ samplePerIteration: true, ...fineness } as Options)
   monitor.enable()
   const coarse = ticker(10)
   coarse.enable()
@@ -40,7 +45,19 @@ export function measureDelays(): DelayMeter {
   return meter
 }
 
+/** Takes the delays of a loop away: gives those since the time before, to which that loop adds no more. */
+export function takeDelays(delays: Delays): Delays {
+  const taken = importHistogram(delays.export())
+  delays.reset()
+  return taken
+}
+
 /** Makes a native timer that is due so often, for a few µs each. */
 function ticker(everyMs: number) {
-  return monitorEventLoopDelay({ resolution: everyMs, lowest: 1_000_000, highest: 2_000_000, figures: 1 } as Options)
+  return hooks.monitorEventLoopDelay({
+    resolution: everyMs,
+    lowest: 1_000_000,
+    highest: 2_000_000,
+    figures: 1,
+  } as Options)
 }

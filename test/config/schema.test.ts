@@ -52,6 +52,7 @@ test('what is not written has the value of the table of defaults', () => {
         trusted: false,
       },
     },
+    telemetry: { sample: 0.01, otlp: null },
     routes: [
       {
         match: { method: 'ANY', path: '/shop/*' },
@@ -359,7 +360,7 @@ test.each([
   expect(faults(text.replace(keys, `${keys.split(':')[0]}: { bogus: 1 }`))).toEqual(refused)
 })
 
-test.each(['telemetry: {}', 'listen: { tls: {} }'])('%s is refused for now', (keys) => {
+test.each(['telemetry: { sample: 5% }', 'listen: { tls: {} }'])('%s is refused for now', (keys) => {
   expect(faults(`${keys}${ROUTES}`)).toEqual([expect.stringContaining('not yet supported: ')])
 })
 
@@ -372,6 +373,26 @@ test.each([
   ['cache: { stale: 5m }', 'missing key "ttl"'],
 ])('of a step, %s is a fault: %s', (keys, message) => {
   expect(faults(step(`${plainly}, ${keys}`)).map((line) => line.replace(/^\d+:\d+: /, ''))).toEqual([message])
+})
+
+test('an OTLP collector is its URL, or more; none where the URL is empty', () => {
+  const otlp = (value: string): unknown => good(`telemetry: { otlp: ${value} }${ROUTES}`).telemetry.otlp
+  const rest = { headers: {}, every: 15_000, resource: {} }
+  expect(good(ROUTES).telemetry.otlp).toBe(null)
+  expect(otlp('""')).toBe(null)
+  expect(otlp('{ url: "", every: 1s }')).toBe(null)
+  expect(otlp('"http://127.0.0.1:4318/"')).toEqual({ url: 'http://127.0.0.1:4318', ...rest })
+  const all = '{ url: "https://c.example/otlp", headers: { X-Key: a }, every: 5s, resource: { service.name: shop } }'
+  expect(otlp(all)).toEqual({
+    url: 'https://c.example/otlp',
+    headers: { 'x-key': 'a' },
+    every: 5_000,
+    resource: { 'service.name': 'shop' },
+  })
+  for (const wrong of ['collector:4318', 'ftp://c.example', '"http://c.example?a=b"', '"http://"']) {
+    const told = faults(`telemetry: { otlp: ${wrong} }${ROUTES}`)
+    expect(told).toEqual([expect.stringContaining('expected a URL such as http://127.0.0.1:4318')])
+  }
 })
 
 test('what does not go together is told also where other keys are wrong', () => {

@@ -11,16 +11,18 @@ const shown = { ready: () => ({ ready: true }), status: () => ({}), metrics: () 
 /** The ops port, which says what was to be purged. */
 async function ops(token: string, whole = true) {
   const purged: unknown[] = []
+  const levels: string[] = []
   const purge = (what: object) => Promise.resolve({ purged: purged.push(what), whole })
-  const listening = await listenOps(opsApp(shown, { token, purge, reload }), '127.0.0.1', 0)
+  const log = (level: string) => levels.push(level)
+  const listening = await listenOps(opsApp(shown, { token, purge, reload, log }), '127.0.0.1', 0)
   const { port } = listening
   closing.push(() => listening.close())
-  const post = (headers: Readonly<Record<string, string>>, body = '{"tag":"x"}') => {
+  const post = (headers: Readonly<Record<string, string>>, body = '{"tag":"x"}', path = '/api/purge') => {
     const fields = { 'content-length': String(Buffer.byteLength(body)), host: `127.0.0.1:${port}`, ...headers }
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
-    return ask(port, Buffer.from(`POST /api/purge HTTP/1.1\r\n${lines.join('')}\r\n${body}`))
+    return ask(port, Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`))
   }
-  return { post, purged, port }
+  return { post, purged, levels, port }
 }
 
 describe('with a token', () => {
@@ -51,6 +53,22 @@ describe('with a token', () => {
   })
 })
 
+test('how much is logged is changed by a level that there is, and by whoever may', async () => {
+  const { post, levels } = await ops('secret')
+  const may = { authorization: 'Bearer secret' }
+  const set = await post(may, '', '/api/log?level=warn')
+  expect([set.status, set.json()]).toEqual([200, { level: 'warn' }])
+  for (const query of ['?level=loud', '?level=', '']) {
+    const refused = await post(may, '', `/api/log${query}`)
+    expect([refused.status, refused.json()]).toMatchObject([
+      400,
+      { detail: 'expected level to be one of debug, info, warn, error' },
+    ])
+  }
+  expect((await post({}, '', '/api/log?level=debug')).status).toBe(401)
+  expect(levels).toEqual(['warn'])
+})
+
 describe('without a token', () => {
   test('P11: who comes from this machine may', async () => {
     const { post, port } = await ops('')
@@ -78,7 +96,8 @@ describe('without a token', () => {
     ['::1', 200],
     ['::ffff:127.0.0.1', 200],
   ])('P11: of peers only those of this machine may: %s is answered %d', async (remoteAddress, status) => {
-    const app = opsApp(shown, { token: '', purge: () => Promise.resolve({ purged: 1, whole: true }), reload })
+    const purge = () => Promise.resolve({ purged: 1, whole: true })
+    const app = opsApp(shown, { token: '', purge, reload, log: () => {} })
     const peer = { incoming: { socket: { remoteAddress, remotePort: 1, remoteFamily: 'IPv4' } } }
     const init = { method: 'POST', body: '{"tag":"x"}' }
     expect((await app.request('http://127.0.0.1:9090/api/purge', init, peer)).status).toBe(status)
