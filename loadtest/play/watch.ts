@@ -9,7 +9,7 @@ export interface Interval {
   readonly shed: number
   readonly missing: number
   readonly calls: number
-  /** Who was on the loop, in seconds of it, by phase. */
+  /** Who was on the loop, as shares of the time, by phase. */
   readonly ledger: Readonly<Record<string, number>>
   readonly rssMiB: number
 }
@@ -18,12 +18,15 @@ export interface Interval {
 const sheds = ['overloaded', 'connection_limit_reached']
 
 /** Turns each scrape of the gateway's numbers into what has happened since the one before; runs in Node and in k6. */
-export function watcher(): (text: string) => Interval {
+export function watcher(now: () => number = Date.now): (text: string) => Interval {
   let before = new Map<string, number>()
+  let beforeMs = now()
   let last = { utilisation: 0, delayMs: 0 }
   return (text) => {
     const samples = readMetrics(text).filter(({ labels }) => labels['loop'] !== 'control')
-    const now = new Map(samples.map((sample) => [keyOf(sample), sample.value]))
+    const nowMs = now()
+    const seconds = (nowMs - beforeMs) / 1000
+    const current = new Map(samples.map((sample) => [keyOf(sample), sample.value]))
     const grown = samples.map((sample) => ({ ...sample, value: sample.value - (before.get(keyOf(sample)) ?? 0) }))
     const sum = (name: string, fits: (labels: Sample['labels']) => boolean = () => true) =>
       grown.reduce((total, one) => total + (one.name === name && fits(one.labels) ? one.value : 0), 0)
@@ -34,13 +37,14 @@ export function watcher(): (text: string) => Interval {
     // The control loop looks once a second, by its own clock: between two looks nothing has changed.
     const utilisation = active + idle > 0 ? active / (active + idle) : last.utilisation
     last = { utilisation, delayMs: quantile(grown, 'oneloop_loop_delay_seconds', 0.99, last.delayMs / 1000) * 1000 }
-    before = now
+    before = current
+    beforeMs = nowMs
     return {
       ...last,
       shed: sum('oneloop_requests_total', ({ result = '' }) => sheds.includes(result)),
       missing: sum('oneloop_missing_total'),
       calls: sum('oneloop_calls_total'),
-      ledger: ledgerOf(grown),
+      ledger: ledgerOf(grown, seconds),
       rssMiB: (samples.find(({ name }) => name === 'process_memory_usage_bytes')?.value ?? 0) / 2 ** 20,
     }
   }
@@ -50,12 +54,12 @@ function keyOf({ name, labels }: Sample): string {
   return `${name} ${JSON.stringify(labels)}`
 }
 
-function ledgerOf(grown: readonly Sample[]): Record<string, number> {
+function ledgerOf(grown: readonly Sample[], seconds: number): Record<string, number> {
   const phases: Record<string, number> = {}
   for (const { name, labels, value } of grown) {
     if (name !== 'oneloop_loop_time_seconds_total' || value <= 0) continue
     const phase = labels['phase'] ?? 'other'
-    phases[phase] = (phases[phase] ?? 0) + value
+    phases[phase] = (phases[phase] ?? 0) + value / seconds
   }
   return phases
 }

@@ -28,6 +28,8 @@ export interface Line {
 export interface Mark {
   readonly x: number
   readonly text: string
+  /** On which side of its line the text stands; on the right unless that is the edge. */
+  readonly side?: 'left'
 }
 
 const SIZE = 1000
@@ -50,8 +52,8 @@ export function draw(chart: Chart): string {
     (tick) => `<span class="x" style="left:${share(xScale.at(tick))}">${figure(tick)}</span>`,
   )
   const flags = marks.map(
-    ({ x: at, text }) =>
-      `<span class="mark${xScale.at(at) > 0.7 ? ' left' : ''}" style="left:${share(xScale.at(at))}"><b>${safe(text)}</b></span>`,
+    ({ x: at, text, side }) =>
+      `<span class="mark${side === 'left' || xScale.at(at) > 0.8 ? ' left' : ''}" style="left:${share(xScale.at(at))}"><b>${safe(text)}</b></span>`,
   )
   const dots = chart.dots ? drawn.flatMap((line) => pointsOf(line, x, xScale, yScale)) : []
   const data = {

@@ -1,6 +1,6 @@
 import type { Point, Result } from '../play/result.ts'
 import { type Chart, type Line, type Mark, draw } from './chart.ts'
-import { WELL_USED, kneeOf } from './knee.ts'
+import { type Knee, WELL_USED, kneeOf } from './knee.ts'
 
 type Column = { readonly [Name in keyof Point]: Point[Name] extends number | null ? Name : never }[keyof Point]
 
@@ -64,12 +64,18 @@ function ledger(points: readonly Point[], common: Pick<Chart, 'x' | 'xUnit' | 'm
   return [{ ...common, title: 'Who was on the loop', unit: '% of the time', kind: 'stacked', most: 100, lines }]
 }
 
+/** Two lines that are near each other, whose texts stand on their outer sides. */
+function kneeMarks({ knee, at80 }: Knee): Mark[] {
+  const marks: Mark[] = [{ x: knee.offered, text: 'knee' }]
+  if (at80 !== null) marks.push({ x: at80, text: `${WELL_USED * 100} % busy` })
+  const [first, ...others] = marks.sort((one, other) => one.x - other.x)
+  return [{ ...first!, side: 'left' }, ...others]
+}
+
 /** Draws a ramp: utilisation and latency against what was offered, with the knee. */
 export function curve({ steps }: Result): string {
   const found = kneeOf(steps)
-  const marks: Mark[] = []
-  if (found !== undefined && found.at80 !== null) marks.push({ x: found.at80, text: `${WELL_USED * 100} % busy` })
-  if (found !== undefined) marks.push({ x: found.knee.offered, text: 'knee' })
+  const marks = found === undefined ? [] : kneeMarks(found)
   const common = { x: steps.map(({ offered }) => offered), xUnit: 'requests offered a second', marks, dots: true }
   const line = (name: string, colour: number, values: readonly number[]): Line => ({ name, colour, values })
   const charts: Chart[] = [

@@ -23,9 +23,9 @@ const KEPT_UP = 0.97
 /** Finds the knee of a ramp; undefined when it has no step at ease to begin with. */
 export function kneeOf(steps: readonly Step[]): Knee | undefined {
   const easy = median(steps.filter(({ utilisation }) => utilisation < AT_EASE).map(({ p99Ms }) => p99Ms))
-  const past = steps.findIndex((step) => step.p99Ms > TIMES * easy || step.good < KEPT_UP * step.offered)
-  const knee = steps.at(past < 0 ? -1 : past - 1)
-  if (Number.isNaN(easy) || past === 0 || knee === undefined) return undefined
+  // The last one, not the one before the first that is past: a machine has its bad moments, but no load is light by chance.
+  const knee = steps.findLast((step) => step.p99Ms <= TIMES * easy && step.good >= KEPT_UP * step.offered)
+  if (knee === undefined) return undefined
   const scaleAt = Math.min(WELL_USED, Math.floor(knee.utilisation * 20) / 20)
   return { knee, at80: rateAt(steps, WELL_USED), scaleAt }
 }

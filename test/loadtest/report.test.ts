@@ -30,8 +30,13 @@ describe('the knee', () => {
   })
 
   test('is before the step that does not keep up, however fast its answers are', () => {
-    const refusing = [...steps.slice(0, 3), step(500, 0.7, 8, 400), step(600, 0.9, 8)]
+    const refusing = [...steps.slice(0, 3), step(500, 0.7, 8, 400), step(600, 0.9, 8, 410)]
     expect(kneeOf(refusing)?.knee).toBe(refusing[2])
+  })
+
+  test('does not mind a bad moment before it', () => {
+    const disturbed = [step(50, 0.05, 90), ...steps]
+    expect(kneeOf(disturbed)?.knee).toBe(steps[3])
   })
 
   test('is the last step of all when none is past it, and scaling begins at 80 % at the latest', () => {
@@ -100,7 +105,9 @@ describe('a chart', () => {
   })
 
   test('marks what happened, whatever its words hold', () => {
-    expect(draw({ ...chart, marks: [{ x: 1, text: '<b>' }] })).toContain('left:50%"><b>&#60;b&#62;</b>')
+    expect(draw({ ...chart, marks: [{ x: 1, text: '<b>' }] })).toContain(
+      'class="mark" style="left:50%"><b>&#60;b&#62;</b>',
+    )
   })
 })
 
