@@ -24,6 +24,8 @@ import { storeOf } from './store.ts'
 import { Instruments } from './telemetry/instruments.ts'
 import { Ledger } from './telemetry/ledger.ts'
 import { Sparing } from './telemetry/log.ts'
+import { Queue } from './telemetry/queue.ts'
+import { Keeper } from './telemetry/tracing.ts'
 import { waterfall } from './waterfall.ts'
 
 /** The request that is to be explained. */
@@ -63,7 +65,16 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
   const instruments = new Instruments(seriesOfConfig(config))
   // Nothing is taken from a cache that gateways share, nor left there.
   const store = storeOf({ cache: { ...config.cache, redis: '' } }, { wheel, instruments })
-  const ground = { wheel, log, utilisation: () => 0, instruments, ledger: new Ledger(instruments, false), store }
+  const traces = new Keeper(new Queue(0, () => {}))
+  const ground = {
+    wheel,
+    log,
+    utilisation: () => 0,
+    instruments,
+    ledger: new Ledger(instruments, false),
+    traces,
+    store,
+  }
   const stacks = asked.run ? new Stacks(config, ground) : null
   const compiled = await compileAll(config, (name, step) => stacks?.with(name, step) ?? unreachable)
   const ours = compiled.find((one) => one.route === route) as (typeof compiled)[number]
@@ -203,7 +214,7 @@ function partsOf(target: string): { rawPath: string; query: string } {
 function inputOf({ headers, text, json }: ReturnType<typeof givenOf>, param: Param, url: string): RequestInput {
   const bytes = text === undefined ? null : Buffer.from(text)
   return new RequestInput(
-    { id: randomHex(16), trace: traceOf(headers['traceparent']), work: unwatched },
+    { id: randomHex(16), trace: traceOf(headers, () => false), work: unwatched },
     { url, headers },
     param,
     bytes,

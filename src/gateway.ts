@@ -22,6 +22,7 @@ import type { Instruments } from './telemetry/instruments.ts'
 import { Job, type Ledger } from './telemetry/ledger.ts'
 import type { Sparing } from './telemetry/log.ts'
 import { refusalMeter, requestMeter } from './telemetry/meters.ts'
+import { type Keeper, Tracing } from './telemetry/tracing.ts'
 import type { Overrides } from './upstream/stack.ts'
 
 /** The data plane: an app that serves all routes, and an end to all that it holds open. */
@@ -42,6 +43,8 @@ export interface Ground {
   readonly instruments: Instruments
   readonly log: Sparing
   readonly ledger: Ledger
+  /** Takes the requests that are kept. */
+  readonly traces: Keeper
   /** The share of time that the loop is busy, from 0 to 1. */
   readonly utilisation: () => number
   /** Where replies are kept; whoever made it destroys it. */
@@ -81,9 +84,11 @@ export async function gateway(config: Config, ground: Ground, before?: Gateway):
 async function over(stacks: Stacks, config: Config, ground: Ground): Promise<Gateway> {
   const forwarded = forwardedBy(config.listen.trustedProxies)
   const crowd = new Crowd()
-  const { instruments, ledger, log } = ground
+  const { instruments, ledger, log, wheel } = ground
+  const { sample, slow: slowMs } = config.telemetry
+  const tracing = new Tracing({ sample, slowMs }, ground.traces, () => wheel.now())
   const { accept } = routeAccounts(instruments, null)
-  const refused = refusedBy(refusalMeter(instruments), log, new Job(ledger), accept)
+  const refused = refusedBy(refusalMeter(instruments), log, new Job(ledger, false), accept)
   const routes = await compileAll(
     config,
     (name, step) => stacks.with(name, step),
@@ -94,6 +99,7 @@ async function over(stacks: Stacks, config: Config, ground: Ground): Promise<Gat
     const entrance = {
       ...ground,
       crowd,
+      tracing,
       route: route.name,
       budgetMs: route.budget,
       deadline: config.listen.deadline,

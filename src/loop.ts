@@ -16,6 +16,7 @@ import { Ledger } from './telemetry/ledger.ts'
 import { type Line, LogQueue, Sparing } from './telemetry/log.ts'
 import { type Batch, Queue } from './telemetry/queue.ts'
 import type { Kept } from './telemetry/record.ts'
+import { Keeper } from './telemetry/tracing.ts'
 import { Utilisation } from './telemetry/utilisation.ts'
 
 /** What a data loop is started with. */
@@ -75,7 +76,7 @@ const instruments = new Instruments(seriesOfConfig(config), layout)
 timeCollections(instruments)
 const delayMeter = measureDelays()
 tell({ type: 'delays', delays: delayMeter.delays })
-const ledger = new Ledger(instruments)
+const ledger = new Ledger(instruments, config.telemetry.ledger)
 const wheel = new Wheel()
 const utilisation = new Utilisation()
 setInterval(() => {
@@ -84,6 +85,7 @@ setInterval(() => {
 }, lookMs).unref()
 const log = new LogQueue((batch) => tell({ type: 'log', batch }))
 const traces = new Queue<Kept>(maxTraces, (batch) => tell({ type: 'traces', batch }))
+const keeper = new Keeper(traces)
 let serving = first
 let cutting = false
 
@@ -91,7 +93,7 @@ try {
   const sparing = new Sparing(log, () => wheel.now())
   // For as long as the loop lives: what is kept outlives a config.
   const store = storeOf(config, { wheel, instruments })
-  const ground = { wheel, ledger, log: sparing, utilisation: () => utilisation.last, store }
+  const ground = { wheel, ledger, traces: keeper, log: sparing, utilisation: () => utilisation.last, store }
   const generations = await Generations.begin(config, layout, ground)
   const { host, limits } = config.listen
   const { fetch, refused } = generations
@@ -170,6 +172,7 @@ async function leave(
   // Sockets close at the end of a turn of the loop: what they served is counted and logged then.
   await setTimeout(0)
   log.flush()
+  keeper.flush()
   traces.flush()
   tell({ type: 'drained', cut })
   end()

@@ -35,6 +35,8 @@ export type Compiled =
   | {
       readonly kind: 'forward'
       readonly upstream: Upstream
+      /** The upstream's. */
+      readonly name: string
       readonly accounts: CallAccounts
       /** Makes the path and query that a request is sent on with; null sends them as they came. */
       readonly target: ((state: State) => string | Failure) | null
@@ -168,7 +170,7 @@ function forward(route: ForwardRoute, parts: Parts, teller: Teller): Compiled | 
   const { from } = route.headers.response
   const noSteps = 'a forward route has no steps to take header fields from'
   if (from.length > 0) teller.tell({ path: ['headers', 'response', 'from'], message: noSteps, severity: 'fault' })
-  return upstream === undefined ? null : { kind: 'forward', upstream, accounts, target, request, response, keep }
+  return upstream === undefined ? null : { kind: 'forward', upstream, name, accounts, target, request, response, keep }
 }
 
 /** The client's query goes along unless the target has one of its own. */

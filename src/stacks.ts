@@ -53,7 +53,13 @@ function stackOf(name: string, options: Options, ground: Ground): Stack {
   const { store, wheel, instruments, log, ledger, utilisation } = ground
   const tell: StackGround['tell'] = (message, fields) =>
     log.write(`${message} ${name}`, message, { upstream: name, ...fields })
-  const unasked = { work: new Job(ledger), step: '', accounts: callAccounts(instruments, null, name) }
+  const unasked = {
+    work: new Job(ledger, false),
+    step: '',
+    upstream: name,
+    accounts: callAccounts(instruments, null, name),
+    sent: 0,
+  }
   const meter = callMeter(instruments, name)
   return stack(options, { name, store, wheel, meter, ledger, unasked, utilisation, tell })
 }

@@ -19,6 +19,8 @@ export interface Call {
   readonly sink?: Sink
   /** Whether it was sent before: then not over a connection that may have been closed while it was idle. */
   readonly again?: boolean
+  /** Whether it races an attempt at the same call. */
+  readonly hedge?: boolean
   /** For what it is made; a call on nobody's behalf, such as a check, has none. */
   readonly errand?: Errand
   /** The endpoints that earlier attempts of the call went to, by key; whoever chooses one adds it. */

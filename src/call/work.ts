@@ -27,6 +27,35 @@ export interface Work {
   on(account: Account): Account
   /** Says that the loop goes on with what cannot be named. */
   off(): void
+  /** Takes note of an attempt at one of its calls, which goes on. */
+  note(attempt: AttemptTimes): void
+}
+
+/** One sending of a call, while it goes on and when it is over; moments on the clock of `performance.now()`. */
+export interface AttemptTimes {
+  readonly step: string
+  readonly upstream: string
+  readonly endpoint: string
+  readonly method: string
+  readonly path: string
+  readonly spanId: string
+  /** How often the call was sent before. */
+  readonly resend: number
+  /** Whether it races another. */
+  readonly hedge: boolean
+  readonly began: number
+  /** When it had a connection to go over, and when that was there. */
+  queued: number
+  connected: number
+  /** When all of it was sent, and when the head of the reply was in. */
+  sent: number
+  head: number
+  ended: number
+  /** 0 while there is none. */
+  status: number
+  error: string | null
+  /** How long its reply may have lain there unseen, at most. */
+  loopWaitMs: number
 }
 
 /** For what a call is made: a step of a request. */
@@ -34,13 +63,16 @@ export interface Errand {
   readonly work: Work
   /** The step's name; empty on a forward route. */
   readonly step: string
+  readonly upstream: string
   readonly accounts: CallAccounts
+  /** How often the call was sent. */
+  sent: number
 }
 
 const none = { bind: 0, send: 0, receive: 0, parse: 0, cache: 0 }
 
 /** Work of which nobody keeps account. */
-export const unwatched: Work = { on: () => 0, off: () => {} }
+export const unwatched: Work = { on: () => 0, off: () => {}, note: () => {} }
 
 /** The accounts of nobody. */
 export const noAccounts: CallAccounts & RouteAccounts = { ...none, accept: 0, merge: 0, transform: 0, respond: 0 }

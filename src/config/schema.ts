@@ -6,7 +6,7 @@ import { deadline, name } from './names.ts'
 import { otlp } from './otlp.ts'
 import { route } from './route.ts'
 import { complete, defaults, upstream } from './upstream.ts'
-import { duration, share, size, whole } from './units.ts'
+import { duration, flag, positive, share, size, whole } from './units.ts'
 
 const port = whole(0, 65_535)
 
@@ -60,6 +60,21 @@ const ops = z.strictObject({
     .prefault(''),
 })
 
+const telemetry = z.strictObject({
+  sample: share
+    .describe(
+      'The share of requests that are traced where their client does not say; slow and failed ones are as well.',
+    )
+    .prefault('1%'),
+  slow: positive.describe('A request that takes this long is kept as a trace.').prefault('1s'),
+  ledger: flag.describe("Whether the loop's time is taken down by route, upstream and phase.").prefault(true),
+  otlp: otlp
+    .describe(
+      'An OTLP collector, to which numbers and traces are pushed: its URL, or { url, headers, every, resource }.',
+    )
+    .prefault(''),
+})
+
 /** The whole config file. Reads what the operator wrote into what the gateway lives by. */
 export const schema = z
   .strictObject({
@@ -84,19 +99,7 @@ export const schema = z
       })
       .describe('Where replies are kept.')
       .prefault({}),
-    telemetry: z
-      .strictObject({
-        sample: share
-          .describe('The share of requests that are traced; slow and failed ones are as well.')
-          .prefault('1%'),
-        otlp: otlp
-          .describe(
-            'An OTLP collector, to which numbers and traces are pushed: its URL, or { url, headers, every, resource }.',
-          )
-          .prefault(''),
-      })
-      .describe('What is traced and where it is sent.')
-      .prefault({}),
+    telemetry: telemetry.describe('What is counted and traced, and where it is sent.').prefault({}),
     defaults: defaults.describe('What all upstreams share unless they say otherwise.').prefault({}),
     upstreams: z.record(name, upstream).describe('The origins behind the gateway, by name.').prefault({}),
     routes: z

@@ -14,6 +14,7 @@ import { type BindText, compileText, missing } from './text.ts'
 
 /** A call as the operator describes it. */
 export interface CallSpec extends TargetSpec {
+  readonly upstream: string
   readonly method: string
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** Fields that would be sent without being written, and are not to be. */
@@ -46,9 +47,9 @@ export function compileBind(spec: CallSpec, names: Names, { accept, decode, step
     const bytes = body === null ? null : body(state)
     if (bytes !== null && 'ok' in bytes) return bytes
     const sent = bytes === null && body !== null ? withoutType(fields) : fields
-    const errand = { work: state.input.work, step, accounts }
+    const errand = { work: state.input.work, step, upstream: spec.upstream, accounts, sent: 0 }
     const call = { method: spec.method, path: target, headers: sent, body: bytes, accept, decode, errand }
-    return keep === null ? call : { ...call, ...keep(state, headers.boundIn(fields)) }
+    return keep === null ? call : { ...call, ...keep(state, headers.boundIn(fields, state)) }
   }
 }
 
@@ -72,7 +73,7 @@ function compileHeaders(spec: CallSpec, names: Names, decode: 'json' | 'text') {
   const binds = own.filter((one) => 'bind' in one)
   for (const one of own) if ('text' in one) fixed.push(one.name, one.text)
   const tellsId = isOurs('x-request-id')
-  const tellsTrace = isOurs('traceparent')
+  const [tellsTrace, tellsState, tellsBaggage] = ['traceparent', 'tracestate', 'baggage'].map(isOurs)
   const from = fixed.length + (tellsId ? 2 : 0)
   const bind = (state: State): string[] | Failure => {
     const headers = fixed.slice()
@@ -82,15 +83,23 @@ function compileHeaders(spec: CallSpec, names: Names, decode: 'json' | 'text') {
       if (typeof bound === 'string') headers.push(name, bound)
       else if (bound !== null) return bound
     }
+    const { trace } = state.input
+    if (tellsState && trace.state !== null) headers.push('tracestate', trace.state)
+    if (tellsBaggage && trace.baggage !== null) headers.push('baggage', trace.baggage)
     // Last, so that calls can be compared without it, as it differs in each (see sameCall).
-    if (tellsTrace) headers.push('traceparent', traceparent(state.input.trace))
+    if (tellsTrace) headers.push('traceparent', traceparent(trace))
     return headers
   }
+  /** How many of the last entries tell of the trace alone. */
+  const traceLength = ({ trace }: State['input']): number =>
+    (tellsState && trace.state !== null ? 2 : 0) +
+    (tellsBaggage && trace.baggage !== null ? 2 : 0) +
+    (tellsTrace ? 2 : 0)
   return {
     bind,
     /** What of the fields was bound for this call, as text: what differs in it may get another reply. */
-    boundIn: (headers: readonly string[]): string => {
-      return binds.length === 0 ? '' : headers.slice(from, tellsTrace ? -2 : undefined).join('\n')
+    boundIn: (headers: readonly string[], state: State): string => {
+      return binds.length === 0 ? '' : headers.slice(from, headers.length - traceLength(state.input)).join('\n')
     },
   }
 }

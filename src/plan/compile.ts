@@ -12,7 +12,7 @@ import { respondWith } from './respond.ts'
 
 /** A step as the operator describes it; times in ms. */
 export interface StepSpec {
-  readonly call: CallSpec & { readonly upstream: string }
+  readonly call: CallSpec
   readonly optional: boolean
   readonly fallback?: Template | undefined
   readonly when?: Condition | undefined

@@ -16,6 +16,8 @@ export interface Part {
   json(): string | Uint8Array
   readonly status?: number
   readonly headers?: ReplyHeaders
+  /** How many calls were made, where it is one for each item. */
+  readonly items?: number
 }
 
 const absent = { present: false, answered: false, value: () => undefined, json: () => 'null' } as const
@@ -48,6 +50,7 @@ export function listed(outcomes: readonly Outcome[], reading: Reading, failure: 
   let values: unknown[] | undefined
   return {
     failure,
+    items: outcomes.length,
     present: any,
     answered: any,
     value: () => (values ??= parts.map((part) => part.value() ?? null)),

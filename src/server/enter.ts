@@ -2,13 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { timeoutOf } from '../call/deadline.ts'
 import { type Failure, failures, statusOf } from '../call/failure.ts'
 import { Scope } from '../call/scope.ts'
-import { type Trace, randomHex, traceOf } from '../call/trace.ts'
+import { type Trace, isSampled, randomHex, traceOf } from '../call/trace.ts'
 import type { Wheel } from '../call/wheel.ts'
 import type { RouteAccounts } from '../call/work.ts'
 import { type Ledger, Job } from '../telemetry/ledger.ts'
 import type { Sparing } from '../telemetry/log.ts'
 import type { RequestMeter, RequestResult } from '../telemetry/meters.ts'
+import type { Tracing } from '../telemetry/tracing.ts'
 import type { Crowd } from './crowd.ts'
+import { type Ran, keptOf } from './kept.ts'
 import { methodOf } from './method.ts'
 
 /** What all requests of a route have in common when they enter. */
@@ -24,6 +26,7 @@ export interface Entrance {
   readonly accounts: RouteAccounts
   /** The requests of the gateway that it is one of. */
   readonly crowd: Crowd
+  readonly tracing: Tracing
 }
 
 /** A request that is being served: what it is known by, and the scope in which all that is done for it runs. */
@@ -41,6 +44,10 @@ export interface Exchange {
   broken: boolean
   /** What the log says beside the result. */
   readonly notes: Record<string, unknown>
+  /** When it came, on the clock of `performance.now()`. */
+  readonly began: number
+  /** What its plan came to, once that is known. */
+  ran: Ran | null
 }
 
 const plainId = /^[A-Za-z0-9._:+/=-]{1,128}$/
@@ -66,23 +73,25 @@ export function enter(
   entrance: Entrance,
   comes: boolean = false,
 ): Exchange {
-  const { wheel, meter, ledger, accounts, crowd } = entrance
-  const work = new Job(ledger)
+  const { wheel, meter, ledger, accounts, tracing, crowd } = entrance
+  const work = new Job(ledger, true)
   work.on(accounts.accept)
+  const began = wheel.now()
   const budgetMs = budgetOf(incoming, entrance)
-  const trace = traceOf(incoming.headers['traceparent'] as string | undefined)
+  const trace = traceOf(incoming.headers, tracing.sample)
   const exchange: Exchange = {
     // A request that comes without an id is known by that of its trace: one word to search for.
     id: givenId(incoming) ?? trace.traceId,
     trace,
     work,
     budgetMs,
-    scope: new Scope(wheel, comes ? Infinity : wheel.now() + budgetMs, null, budgetMs < entrance.budgetMs),
+    scope: new Scope(wheel, comes ? Infinity : began + budgetMs, null, budgetMs < entrance.budgetMs),
     result: null,
     broken: false,
     notes: {},
+    began,
+    ran: null,
   }
-  const began = wheel.now()
   meter.begin()
   crowd.enter()
   // It closes but once; `once` would wrap the function to take it off again.
@@ -91,10 +100,26 @@ export function enter(
     const left = !outgoing.writableFinished && !exchange.broken
     const result = left ? 'cancelled' : (exchange.result ?? 'proxy_internal_error')
     exchange.scope.close('cancelled')
+    const ended = wheel.now()
     const status = outgoing.headersSent ? outgoing.statusCode : 499
-    meter.end(result, methodOf(incoming), status, wheel.now() - began)
+    meter.end(result, methodOf(incoming), status, ended - began)
     crowd.leave()
     if (result in failures) tell(entrance, exchange, incoming, result)
+    const why = tracing.why(isSampled(trace), result, work, ended - began)
+    if (why !== null) {
+      const over = {
+        route: entrance.route,
+        method: methodOf(incoming),
+        path: pathOf(incoming),
+        status,
+        result,
+        why,
+        ended,
+      }
+      const idleMs = ledger.idleMs - work.idleBeforeMs
+      const utilisation = Math.min(1, Math.max(0, 1 - idleMs / (ended - began)))
+      tracing.keep(() => keptOf(exchange, { ...over, utilisation }))
+    }
     work.off()
   })
   return exchange
@@ -116,9 +141,13 @@ export function decide(exchange: Exchange, step: string, failure: Failure): void
   Object.assign(exchange.notes, { step, status, detail, receivedStatus: reply?.status, resent })
 }
 
+// The query may hold what is nobody's business; the path is needed to find the request again.
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0] as string
+}
+
 function tell({ route, log }: Entrance, exchange: Exchange, incoming: IncomingMessage, reason: string): void {
-  // The query may hold what is nobody's business; the path is needed to find the request again.
-  const path = incoming.url?.split('?', 1)[0]
+  const path = pathOf(incoming)
   const { id: requestId, trace, notes } = exchange
   const about = { route, method: methodOf(incoming), path, requestId, traceId: trace.traceId }
   log.write(reason, 'request failed', { reason, ...about, ...notes })

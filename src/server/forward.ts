@@ -16,6 +16,7 @@ import type { Refusal } from './problem.ts'
 /** How a forward route passes requests on. */
 export interface Forwarding {
   readonly upstream: Upstream
+  readonly name: string
   readonly accounts: CallAccounts
   readonly forwarded: Forwarded
   readonly wheel: Wheel
@@ -31,7 +32,7 @@ const idleMs = 60_000
  * reply has begun, whatever became of it, else with what is still to be answered.
  */
 export async function forward(
-  { upstream, accounts, forwarded, wheel, maxBytes }: Forwarding,
+  { upstream, name, accounts, forwarded, wheel, maxBytes }: Forwarding,
   exchange: Exchange,
   { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
   path: string,
@@ -49,7 +50,7 @@ export async function forward(
     body: hasBody(incoming) ? body.stream(incoming, outgoing) : null,
     accept: () => true,
     decode: 'raw',
-    errand: { work: exchange.work, step: '', accounts },
+    errand: { work: exchange.work, step: '', upstream: name, accounts, sent: 0 },
     ...of.kept,
     sink: sinkTo(outgoing, idle, (reply) => {
       reply['x-request-id'] = exchange.id
@@ -117,7 +118,10 @@ function requestFields(incoming: IncomingMessage, exchange: Exchange, forwarded:
   for (let i = 0; i < ours.length; i += 2) fields[ours[i] as string] = ours[i + 1] as string
   fields['via'] = fields['via'] === undefined ? '1.1 oneloop' : `${String(fields['via'])}, 1.1 oneloop`
   fields['x-request-id'] = exchange.id
-  fields['traceparent'] = traceparent(exchange.trace)
+  const { trace } = exchange
+  if (trace.state !== null) fields['tracestate'] = trace.state
+  if (trace.baggage !== null) fields['baggage'] = trace.baggage
+  fields['traceparent'] = traceparent(trace)
   return fields
 }
 
@@ -133,6 +137,8 @@ const notPassed = new Set([
   'x-forwarded-prefix',
   'x-real-ip',
   'traceparent',
+  'tracestate',
+  'baggage',
 ])
 
 function flat(fields: Fields): string[] {

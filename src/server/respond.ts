@@ -26,6 +26,7 @@ export interface Responding {
 export function respond(responding: Responding, ended: Ended, exchange: Exchange): Response | Promise<Response> {
   const { plan, meter, accounts } = responding
   const { work } = exchange
+  exchange.ran = { plan, ended }
   // It stays on until the response is written, which is when its end is told.
   work.on(accounts.respond)
   const missing = missingOf(plan.steps, ended.state.parts)

@@ -72,6 +72,7 @@ export function serveForward(
   entrance: Entrance,
   route: {
     readonly upstream: Upstream
+    readonly name: string
     readonly accounts: CallAccounts
     readonly target: ((state: State) => string | Failure) | null
     readonly request: FieldRules
@@ -81,7 +82,14 @@ export function serveForward(
   forwarded: Forwarded,
   maxBytes: number,
 ): Served['serve'] {
-  const forwarding = { upstream: route.upstream, accounts: route.accounts, forwarded, wheel: entrance.wheel, maxBytes }
+  const forwarding = {
+    upstream: route.upstream,
+    name: route.name,
+    accounts: route.accounts,
+    forwarded,
+    wheel: entrance.wheel,
+    maxBytes,
+  }
   async function serve(peer: Peer, param: Param, exchange: Exchange): Promise<Response> {
     const { incoming, outgoing } = peer
     const input = new RequestInput(exchange, incoming, param, null, undefined)

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import type { Account, Work } from '../call/work.ts'
+import type { Account, AttemptTimes, Work } from '../call/work.ts'
 import { arrivalsOf } from './accounts.ts'
 import { type Instruments, current } from './instruments.ts'
 
@@ -116,9 +116,19 @@ export class Job implements Work {
   /** How much of the loop's time it has had. */
   busyMs = 0
   readonly ledger: Ledger
+  /** How long the loop had been idle in all when it began. */
+  readonly idleBeforeMs: number
+  /** The sendings of its calls, once there is one. */
+  attempts: AttemptTimes[] | null = null
+  retried = false
+  hedged = false
+  readonly #notes: boolean
 
-  constructor(ledger: Ledger) {
+  /** What has no end takes note of no attempts. */
+  constructor(ledger: Ledger, notes: boolean) {
     this.ledger = ledger
+    this.idleBeforeMs = ledger.idleMs
+    this.#notes = notes
   }
 
   on(account: Account): Account {
@@ -129,5 +139,13 @@ export class Job implements Work {
 
   off(): void {
     this.ledger.switch(0, null)
+  }
+
+  note(attempt: AttemptTimes): void {
+    if (!this.#notes) return
+    if (this.attempts === null) this.attempts = [attempt]
+    else this.attempts.push(attempt)
+    if (attempt.hedge) this.hedged = true
+    else if (attempt.resend > 0) this.retried = true
   }
 }

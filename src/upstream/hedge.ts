@@ -80,7 +80,8 @@ class Race {
     // A scope of its own, so that the loser can be ended alone.
     const own = this.#scope.within(Infinity)
     this.#running.push({ scope: own, began: this.#wheel.now() })
-    void this.#next(this.#call, own).then((outcome) => this.#ended(own, outcome))
+    const call = this.#running.length === 1 ? this.#call : { ...this.#call, hedge: true }
+    void this.#next(call, own).then((outcome) => this.#ended(own, outcome))
   }
 
   #ended(own: Scope, outcome: Outcome): void {

@@ -5,7 +5,7 @@ import { Eventual } from '../call/eventual.ts'
 import { type Failure, type FailureName, failure } from '../call/failure.ts'
 import type { Scope } from '../call/scope.ts'
 import type { Wheel } from '../call/wheel.ts'
-import type { Errand } from '../call/work.ts'
+import type { AttemptTimes, Errand } from '../call/work.ts'
 import type { Ledger } from '../telemetry/ledger.ts'
 import { classify, judgeHead } from './classify.ts'
 import { type ConnectorOptions, connector } from './connect.ts'
@@ -13,6 +13,7 @@ import { contentCoding, decode } from './decode.ts'
 import { JsonCheck, isJson } from './json.ts'
 import { Lender } from './lender.ts'
 import { Joiner } from './joiner.ts'
+import { attemptOf, withSpan } from '../telemetry/attempt.ts'
 
 /** What the wire to one endpoint leads to, and what bounds it. */
 export interface PoolOptions extends ConnectorOptions {
@@ -33,6 +34,11 @@ export interface PoolOptions extends ConnectorOptions {
   readonly onBroken: () => void
   /** Is told of each attempt: what status it came to, 0 for none, or how it failed, and how long it took. */
   readonly onAttempt: (method: string, status: number, error: FailureName | null, tookMs: number) => void
+}
+
+/** And what the endpoint is called in traces. */
+interface Known extends PoolOptions {
+  readonly endpoint: string
 }
 
 /** The wire to one endpoint. */
@@ -67,13 +73,17 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
   }
   const lender = new Lender(options.connections, make, options.http2 === true ? maxStreams : 1)
   const connections = new Joiner(lender, options.pipelining)
+  const { address, origin } = options
+  const endpoint = address === undefined ? new URL(origin).host : hostOf(address)
+  const known = { ...options, endpoint }
   const upstream: Upstream = (call, scope) => {
     // Nothing was asked of the endpoint.
     if (scope.ended !== null) return Promise.resolve({ ...failure(scope.ended), unsent: true, hurried: true })
     const joins = options.pipelining > 1 && options.http2 !== true && mayJoin(call) && options.hurry()
-    const attempt = new Attempt(call, scope, wheel, options, connections, joins)
+    const attempt = new Attempt(call, scope, wheel, known, connections, joins)
     if (joins) connections.join(attempt.send)
     else connections.lend(attempt.send, call.again)
+    attempt.waits()
     return attempt.outcome
   }
   const destroy = async (): Promise<void> => {
@@ -88,6 +98,10 @@ export function pool(wheel: Wheel, options: PoolOptions): Wire {
  */
 function mayJoin({ method, body, sink, again }: Call): boolean {
   return method === 'GET' && body === null && sink === undefined && again !== true
+}
+
+function hostOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function clientOptions(connect: ReturnType<typeof connector>, options: PoolOptions): Client.Options {
@@ -110,10 +124,10 @@ function clientOptions(connect: ReturnType<typeof connector>, options: PoolOptio
 class Attempt implements Dispatcher.DispatchHandler {
   readonly #call: Call
   readonly #errand: Errand
+  readonly #times: AttemptTimes
   readonly #scope: Scope
   readonly #wheel: Wheel
-  readonly #began: number
-  readonly #options: PoolOptions
+  readonly #options: Known
   readonly outcome = new Eventual<Outcome>()
   readonly #watcher = (why: FailureName): void => this.#refuse(this.#endOf(why))
   readonly #connections: Joiner<Client>
@@ -121,6 +135,9 @@ class Attempt implements Dispatcher.DispatchHandler {
   #joins: boolean
   #client: Client | null = null
   #controller: Dispatcher.DispatchController | null = null
+  /** Whether there was no connection at once, and whether undici is being given the call. */
+  #waits = false
+  #dispatching = false
   #settled = false
   #status = 0
   #headers: ReplyHeaders = {}
@@ -130,19 +147,14 @@ class Attempt implements Dispatcher.DispatchHandler {
   #coding: string | null = null
   #json: JsonCheck | null = null
 
-  constructor(
-    call: Call,
-    scope: Scope,
-    wheel: Wheel,
-    options: PoolOptions,
-    connections: Joiner<Client>,
-    joins: boolean,
-  ) {
-    this.#call = call
+  constructor(call: Call, scope: Scope, wheel: Wheel, options: Known, connections: Joiner<Client>, joins: boolean) {
     this.#errand = call.errand ?? options.unasked
+    this.#call = withSpan(call, this.#errand)
+    this.#times = attemptOf(this.#call, this.#errand, options.endpoint, wheel.now())
+    this.#errand.sent++
+    this.#errand.work.note(this.#times)
     this.#scope = scope
     this.#wheel = wheel
-    this.#began = wheel.now()
     this.#options = options
     this.#connections = connections
     this.#joins = joins
@@ -152,19 +164,27 @@ class Attempt implements Dispatcher.DispatchHandler {
   /** Sends the call over a connection, which is given back when undici is done with it. */
   readonly send = (client: Client): void => {
     this.#client = client
+    this.#times.queued = this.#waits ? this.#wheel.now() : this.#times.began
     const { method, path, headers, body } = this.#call
     const { work, accounts } = this.#errand
     // It may be within another's work, who has given a connection back.
     const { ledger } = this.#options
     const { account, owner } = ledger
     work.on(accounts.send)
+    this.#dispatching = true
     // Blocking would have undici wait for a call's head before it sends the next one; without pipelining it costs a turn
     // of its queue, as leaving the origin out would cost the parsing of a URL.
     client.dispatch(
       { origin: this.#options.origin, method, path, headers: headers as string[], body, blocking: false },
       this,
     )
+    this.#dispatching = false
     ledger.switch(account, owner)
+  }
+
+  /** Is told that there was no connection at once. */
+  waits(): void {
+    this.#waits = true
   }
 
   #giveBack(spent: boolean): void {
@@ -175,8 +195,10 @@ class Attempt implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#controller !== null) this.#sendAgain()
     this.#controller = controller
-    // Where a connection had to be made first, this is when that is there.
     this.#errand.work.on(this.#errand.accounts.send)
+    const times = this.#times
+    // Where a connection had to be made first, this is when it is there.
+    times.connected = times.sent = this.#dispatching ? times.queued : this.#wheel.now()
     // The scope may have ended while the call waited for a connection. Thrown, for abort would end the connection too.
     if (this.#settled) throw stopped
   }
@@ -197,6 +219,11 @@ class Attempt implements Dispatcher.DispatchHandler {
     throw refused
   }
 
+  onRequestSent(): void {
+    // Without a body it is sent at once.
+    if (this.#call.body !== null) this.#times.sent = this.#wheel.now()
+  }
+
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
     // With an Upgrade field undici refuses it; without one it would wait for a reply that will never come.
     if (status === 101) return this.#refuse(failure('http_upgrade_failed'))
@@ -205,6 +232,8 @@ class Attempt implements Dispatcher.DispatchHandler {
       return
     }
     this.#errand.work.on(this.#errand.accounts.receive)
+    this.#times.head = this.#wheel.now()
+    this.#times.loopWaitMs = this.#options.ledger.unseenMs()
     const { rawHeaders } = controller as { rawHeaders?: unknown }
     // Fields that were read past the parser are no list, and few.
     const fields = Array.isArray(rawHeaders) ? rawHeaders.length / 2 : 0
@@ -306,7 +335,11 @@ class Attempt implements Dispatcher.DispatchHandler {
     const { ledger } = this.#options
     const { account, owner } = ledger
     this.#errand.work.on(this.#errand.accounts.receive)
-    this.#options.onAttempt(this.#call.method, this.#status, error, this.#wheel.now() - this.#began)
+    const times = this.#times
+    times.ended = this.#wheel.now()
+    times.status = this.#status
+    times.error = error
+    this.#options.onAttempt(this.#call.method, this.#status, error, times.ended - times.began)
     this.outcome.resolve(outcome)
     ledger.switch(account, owner)
   }

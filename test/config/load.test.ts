@@ -148,16 +148,8 @@ test('a schema or transform that is not there, or is not one, is a fault', async
 
 const EXAMPLE = 'test/config/example.yaml'
 
-test('the example of the language is refused for what is not yet supported, and for nothing else', () => {
-  expect(faults(readFileSync(EXAMPLE, 'utf8'), { env: { COUNTRIES_TOKEN: 't' } })).toEqual([
-    '10:3: not yet supported: sample',
-  ])
-})
-
-test('the example of the language without that is a config', () => {
-  const drop = [10]
-  const lines = readFileSync(EXAMPLE, 'utf8').split('\n')
-  const text = lines.map((line, index) => (drop.includes(index + 1) ? '' : line)).join('\n')
+test('the example of the language is a config', () => {
+  const text = readFileSync(EXAMPLE, 'utf8')
   const config = good(text, { env: { COUNTRIES_TOKEN: 't' } })
   expect(config.upstreams['countries']).toMatchObject({ timeout: 800, headers: { authorization: 'Bearer t' } })
   expect(config.upstreams['cities']?.timeout).toBe(2000)

@@ -18,7 +18,7 @@ const terms = { accept: () => true, step: 's', accounts: noAccounts, keep: null 
 
 const bind = (spec: Partial<CallSpec>, given: Given = {}, decode: 'json' | 'text' = 'json'): Call | Failure => {
   const names = namesOf(given)
-  return compileBind({ method: 'GET', path: '/', ...spec }, names, { ...terms, decode })(stateOf(given))
+  return compileBind({ upstream: 'u', method: 'GET', path: '/', ...spec }, names, { ...terms, decode })(stateOf(given))
 }
 
 const headersOf = (made: Call | Failure): Record<string, string> => {

@@ -35,7 +35,14 @@ export function stateOf({ params, query = '', headers, cookies, body, replies = 
   const input: Input = {
     requestId: 'a-request',
     work: unwatched,
-    trace: { traceId: '0af7651916cd43dd8448eb211c80319c', flags: '00' },
+    trace: {
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      spanId: '00f067aa0ba902b7',
+      parentSpanId: null,
+      flags: '00',
+      state: null,
+      baggage: null,
+    },
     param: (name) => params?.[name],
     query: (name) => fields(query).get(name),
     rawQuery: query,

@@ -32,7 +32,7 @@ test('a bug of ours costs the request that meets it only: 500 to the client, whe
     throw new Error('a bug of ours')
   }
   const none = { set: [], remove: new Set<string>() }
-  const forward = { upstream, accounts: noAccounts, target: null, request: none, response: none, keep: null }
+  const forward = { upstream, name: 'u', accounts: noAccounts, target: null, request: none, response: none, keep: null }
   const rest = { merge: () => '{}', status: 200, budgetMs: 5_000, readsBody: false, mergeAccount: 0 }
   const plan = { ...rest, steps: [stepOf(upstream)] }
   const answers: Upstream = () => Promise.resolve({ ok: true, status: 200, headers: {}, body: Buffer.from('1') })

@@ -171,7 +171,7 @@ test('a stream on which nothing moves for 60 s is broken off, and one that moves
       send = (text) => void call.sink?.chunk(Buffer.from(text))
     })
   const none = { set: [], remove: new Set<string>() }
-  const route = { upstream, accounts: noAccounts, target: null, request: none, response: none, keep: null }
+  const route = { upstream, name: 'u', accounts: noAccounts, target: null, request: none, response: none, keep: null }
   await using server = await startServer(
     (entrance) => [{ method: 'GET', path: '/', serve: serveForward(entrance, route, forwardedBy([]), Infinity) }],
     () => now,

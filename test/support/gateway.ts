@@ -9,6 +9,9 @@ import { type Listening, listen } from '../../src/server/listen.ts'
 import { storeOf } from '../../src/store.ts'
 import { Instruments, type Reading } from '../../src/telemetry/instruments.ts'
 import { Ledger } from '../../src/telemetry/ledger.ts'
+import { Queue } from '../../src/telemetry/queue.ts'
+import type { Kept } from '../../src/telemetry/record.ts'
+import { Keeper } from '../../src/telemetry/tracing.ts'
 import { type Line, Sparing } from '../../src/telemetry/log.ts'
 
 /** A whole data plane on a port of its own, in the test's process. */
@@ -17,6 +20,8 @@ export interface TestGateway {
   readonly port: number
   /** What it has logged. */
   readonly lines: readonly Line[]
+  /** The requests that were kept as traces so far. */
+  traces(): readonly Kept[]
   /** A counter or gauge, 0 when it has not moved. */
   read(name: string, attributes: Readonly<Record<string, string>>): number
   /** All numbers. */
@@ -49,10 +54,17 @@ export async function startGateway(
     () => wheel.now(),
   )
   const store = storeOf(config, { wheel, instruments })
+  const kept: Kept[] = []
+  const queue: Queue<Kept> = new Queue(1_000, ({ items }) => {
+    kept.push(...items)
+    queue.taken()
+  })
+  const traces = new Keeper(queue)
   const made = await gateway(config, {
     wheel,
     instruments,
     ledger: new Ledger(instruments),
+    traces,
     log,
     utilisation,
     store,
@@ -75,6 +87,11 @@ export async function startGateway(
     url: `http://127.0.0.1:${listening.port}`,
     port: listening.port,
     lines,
+    traces() {
+      traces.flush()
+      queue.flush()
+      return kept
+    },
     read(name, attributes) {
       const wanted = Object.entries(attributes)
       const found = instruments

@@ -6,6 +6,8 @@ import type { Entrance } from '../../src/server/enter.ts'
 import { listen } from '../../src/server/listen.ts'
 import { Instruments } from '../../src/telemetry/instruments.ts'
 import { Ledger } from '../../src/telemetry/ledger.ts'
+import { Queue } from '../../src/telemetry/queue.ts'
+import { Keeper, Tracing } from '../../src/telemetry/tracing.ts'
 import { type Line, Sparing } from '../../src/telemetry/log.ts'
 import { requestMeter, seriesOf } from '../../src/telemetry/meters.ts'
 
@@ -33,6 +35,7 @@ export async function startServer(
     lines.push({ level, message, fields, at: 0 })
   }
   const log = new Sparing({ write }, () => 0)
+  const tracing = new Tracing({ sample: 0, slowMs: Infinity }, new Keeper(new Queue(0, () => {})), () => 0)
   const ledger = new Ledger(instruments)
   const meter = requestMeter(instruments, route)
   const { fetch } = app(
@@ -44,6 +47,7 @@ export async function startServer(
       meter,
       log,
       ledger,
+      tracing,
       accounts: noAccounts,
       crowd: new Crowd(),
     }),

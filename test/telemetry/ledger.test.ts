@@ -21,7 +21,7 @@ function setting() {
       ]),
     )
   }
-  return { instruments, ledger, accounts, charged, job: new Job(ledger) }
+  return { instruments, ledger, accounts, charged, job: new Job(ledger, true) }
 }
 
 /** Keeps the loop busy, and says for how long. */
@@ -79,7 +79,7 @@ test('what took longer than any socket read is not blamed on who came next, but 
 
 test('with the ledger off nothing is charged', () => {
   const { instruments, accounts, charged } = setting()
-  const job = new Job(new Ledger(instruments, false))
+  const job = new Job(new Ledger(instruments, false), true)
   expect(job.on(accounts.send)).toBe(0)
   expect(job.on(accounts.receive)).toBe(0)
   job.off()
@@ -133,7 +133,7 @@ test('the accounts of a config that comes later are charged like those of the fi
   ])
   const later = callAccounts(more, 'more-49', 'u')
   ledger.extend(more)
-  const job = new Job(ledger)
+  const job = new Job(ledger, true)
   for (const account of [later.parse, accounts.parse]) {
     const owned = job.busyMs
     job.on(account)
