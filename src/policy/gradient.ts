@@ -1,15 +1,12 @@
+import { Window, few, shortestMs } from './window.ts'
+
 /** Between which bounds a limit is learned; it starts at the upper one. */
 export interface GradientOptions {
   readonly max: number
   readonly min?: number
 }
 
-// Windows of 100–250 ms, and no limit below 4: behaviour.md. A window with many calls closes early, one with few goes
-// on: a mean of fewer says nothing.
-const shortestMs = 100
-const longestMs = 250
-const many = 100
-const few = 16
+// behaviour.md.
 const leastLimit = 4
 
 // Latencies are compared as logarithms, so what follows are ratios. All were found with loadtest/simulate.ts.
@@ -29,10 +26,14 @@ const fewer = 0.05
 const untriedMs = 10_000
 // After an experiment that was in vain there may be so much again of what there was.
 const givenBack = 0.93
-// Growth starts with this share of the limit and quickens: 4 becomes 256 in 4 s, yet the last step is a small one.
+// Growth starts with this share of the limit and quickens: 4 becomes 256 in 4 s.
 const firstStep = 0.05
-const quickening = 1.25
+const quickening = 1.4
 const longestStep = 0.25
+// Around the limit at which a queue was found last all steps are small, as CUBIC's are (RFC 9438): a longer one would be
+// far beyond the edge before the queue shows.
+const nearFrom = 0.75
+const nearTo = 1.1
 // How far a window under light load moves what is usual.
 const atEase = 0.2
 
@@ -40,6 +41,8 @@ interface Before {
   readonly limit: number
   readonly latency: number
   readonly inFlight: number
+  /** Whether this is the second experiment of two. */
+  readonly again: boolean
 }
 
 /**
@@ -49,8 +52,8 @@ interface Before {
  * window. Unlike there the usual is neither a long average, which a lasting queue raises until it passes for usual, nor
  * a minimum, which a slower upstream never reaches again: each shrink is an experiment. If the latency falls with the
  * number of calls, they were waiting for one another (Little's law), and there is more to shrink; if it does not, the
- * upstream itself takes that long. Timeouts and refusals shrink by half of their share, as marks do in DCTCP
- * (Alizadeh et al. 2010), so that a few of them do not undo the growth.
+ * upstream itself takes that long, which a second experiment has to confirm. Timeouts and refusals shrink by half of
+ * their share, as marks do in DCTCP (Alizadeh et al. 2010), so that a few of them do not undo the growth.
  */
 export class Gradient {
   readonly #max: number
@@ -58,6 +61,8 @@ export class Gradient {
   readonly #window = new Window()
   #limit: number
   #step = firstStep
+  /** The limit at which a queue was found last. */
+  #edge = 0
   #changedAt = -Infinity
   #opensAt = -Infinity
   /** The moment of the last experiment, or of the first window. */
@@ -103,6 +108,21 @@ export class Gradient {
     this.#window.clear()
   }
 
+  /**
+   * Lets the limit grow while what calls take is our own doing: fewer of them would be quicker then, and it would shrink
+   * to nothing. What is known of the upstream stays known. The call began with `inFlight` under way.
+   */
+  excuse(now: number, inFlight: number): void {
+    if (now < this.#opensAt || inFlight < this.#limit / 2) return
+    this.#before = null
+    this.#queued = false
+    this.#window.clear()
+    this.#grow()
+    this.#limit = Math.min(this.#max, this.#limit)
+    this.#changedAt = now
+    this.#opensAt = now + shortestMs
+  }
+
   #judge(now: number): void {
     const { latency, error, mostInFlight } = this.#window
     if (Number.isNaN(this.#usual)) {
@@ -124,13 +144,20 @@ export class Gradient {
       return
     }
     this.#queued = false
+    // Measured anew below the edge, as BBR does: the least of many windows is less than usual, and most would seem queued.
+    if (this.#sure && this.#limit < this.#edge * nearFrom) this.#usual += (latency - this.#usual) * atEase
     // Where growth ends, what was a queue from the first would pass for usual: so it is tried.
     if (!this.#sure && mostInFlight >= this.#max && now - this.#triedAt >= untriedMs) {
       this.#shrink(now)
       return
     }
+    this.#grow()
+  }
+
+  #grow(): void {
     this.#limit *= 1 + this.#step
-    this.#step = Math.min(longestStep, this.#step * quickening)
+    const near = this.#limit > this.#edge * nearFrom && this.#limit < this.#edge * nearTo
+    this.#step = near ? firstStep : Math.min(longestStep, this.#step * quickening)
   }
 
   /** Whether the window shows a queue, and not by chance. */
@@ -147,8 +174,9 @@ export class Gradient {
 
   #shrink(now: number): void {
     this.#triedAt = now
+    this.#edge = this.#limit
     const { latency, inFlight } = this.#window
-    this.#before = { limit: this.#limit, latency, inFlight }
+    this.#before = { limit: this.#limit, latency, inFlight, again: false }
     this.#step = firstStep
     this.#limit = Math.min(this.#limit, inFlight * kept)
   }
@@ -164,6 +192,7 @@ export class Gradient {
     const waited = latency < before.latency + left / 2
     const high = this.#high
     if (!waited && (high || !this.#sure)) {
+      if (!before.again) return this.#repeat(now, before)
       // At the bottom of a descent this is sure. A usual that has risen at one stroke is to be tried again.
       this.#sure = !high || !this.#sure
       this.#usual = latency
@@ -178,63 +207,15 @@ export class Gradient {
     this.#shrink(now)
     return true
   }
-}
 
-/** What was seen of some calls, as sums: adding one allocates nothing. */
-class Window {
-  answered = 0
-  mostInFlight = 0
-  #openedAt = 0
-  #overloaded = 0
-  #inFlight = 0
-  #ms = 0
-  #logs = 0
-  #squares = 0
-
-  /** The mean of the latencies' logarithms: a queue shows in the quick calls, and one slow call does not hide it. */
-  get latency(): number {
-    return this.#logs / this.answered
-  }
-
-  /** The standard error of the latency. */
-  get error(): number {
-    return Math.sqrt(Math.max(0, this.#squares / this.answered - this.latency ** 2) / this.answered)
-  }
-
-  get meanMs(): number {
-    return this.answered === 0 ? 0 : this.#ms / this.answered
-  }
-
-  get inFlight(): number {
-    return this.#inFlight / (this.answered + this.#overloaded)
-  }
-
-  get overloadedShare(): number {
-    return this.#overloaded / (this.answered + this.#overloaded)
-  }
-
-  isWhole(now: number): boolean {
-    const count = this.answered + this.#overloaded
-    return count >= few && now - this.#openedAt >= (count < many ? longestMs : shortestMs)
-  }
-
-  add(now: number, tookMs: number, inFlight: number, overloaded: boolean): void {
-    if (this.answered + this.#overloaded === 0) this.#openedAt = now
-    this.#inFlight += inFlight
-    if (inFlight > this.mostInFlight) this.mostInFlight = inFlight
-    if (overloaded) this.#overloaded++
-    else {
-      // Below 0.05 ms it is the clock that is measured.
-      const log = Math.log(Math.max(0.05, tookMs))
-      this.answered++
-      this.#ms += tookMs
-      this.#logs += log
-      this.#squares += log * log
-    }
-  }
-
-  clear(): void {
-    this.answered = this.mostInFlight = this.#overloaded = this.#inFlight = 0
-    this.#ms = this.#logs = this.#squares = 0
+  /** Makes the experiment again, with fewer calls still: that a long latency is the usual one must not be chance. */
+  #repeat(now: number, before: Before): true {
+    const { latency, error, inFlight } = this.#window
+    this.#shrink(now)
+    this.#edge = before.limit
+    // What has risen was changing meanwhile: that is no level to compare with.
+    const rose = latency - doubt * error > before.latency
+    this.#before = { ...(rose ? { latency, inFlight } : before), limit: before.limit, again: true }
+    return true
   }
 }

@@ -234,20 +234,21 @@ function permitsOf(
     const limiter = new Limiter({ max, queue, waitMs: wait })
     return { limiter, layer: limit(limiter, wheel) }
   }
-  let gradient = new Gradient({ max })
+  const gradient = new Gradient({ max })
   const limiter = new Limiter({ max: () => gradient.limit, queue, waitMs: wait })
   meter.limit(gradient.limit)
   const learn = (now: number, tookMs: number, inFlight: number, outcome: Outcome): void => {
     if (utilisation() > busyLoop) {
-      // What calls take now is our own doing, and fewer of them would be quicker: it would shrink to nothing.
-      if (gradient.limit < max) meter.limit((gradient = new Gradient({ max })).limit)
-      return
+      gradient.excuse(now, inFlight)
+      return meter.limit(gradient.limit)
     }
     const verdict = verdictOf(outcome)
     const late = !outcome.ok && outcome.error === 'http_response_timeout'
+    // Few who answer 503 because there is too much to do say when to come back.
+    const overloaded = late || verdict === 'overload' || (outcome.ok ? outcome : outcome.reply)?.status === 503
     // What fails at once, or was our own doing, says nothing of how many calls an upstream bears.
-    if (verdict === 'unknown' || (verdict === 'bad' && !late && (outcome.ok || outcome.reply === undefined))) return
-    gradient.sample(now, Math.max(tookMs, leastMs), inFlight, late || verdict === 'overload')
+    if (verdict === 'unknown' || (verdict === 'bad' && !overloaded)) return
+    gradient.sample(now, Math.max(tookMs, leastMs), inFlight, overloaded)
     meter.limit(gradient.limit)
   }
   return { limiter, layer: limit(limiter, wheel, learn) }
