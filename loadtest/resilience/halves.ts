@@ -12,9 +12,11 @@ export interface Moment {
 }
 
 const servers = 32
-const meanMs = 20
-// As in the simulation: half as much again as the whole origin bears, so that the limit is what bounds the calls.
-const perSecond = (1.5 * servers * 1_000) / meanMs
+// Long enough for what is on the way to be few of the calls in flight, and for the rate to leave all three programs most
+// of their cores: a loop that is busy learns nothing of its upstream.
+const meanMs = 30
+// More than the whole origin bears, so that the limit is what bounds the calls.
+const perSecond = Math.round((1.25 * servers * 1_000) / meanMs)
 const phaseMs = 8_000
 const lookMs = 100
 // Issue 3.

@@ -5,6 +5,7 @@ import { Gradient } from '../../src/policy/gradient.ts'
 import { Limiter } from '../../src/policy/limiter.ts'
 import { limit } from '../../src/upstream/limit.ts'
 import { Clock } from './clock.ts'
+import { type Jitter, unsteady } from './jitter.ts'
 import { Servers, type Service } from './servers.ts'
 
 /** What is played: calls that come at random over an upstream, and what becomes of its servers. */
@@ -15,6 +16,8 @@ export interface Play {
   readonly servers: number
   readonly resized?: readonly { readonly at: number; readonly servers: number }[]
   readonly service: (random: () => number) => Service
+  /** How far the gateway is from a machine that does nothing else; none: replies are seen as they are made. */
+  readonly jitter?: Jitter
 }
 
 /** What was seen in a tenth of a second. */
@@ -40,23 +43,29 @@ const reply: Outcome = { ok: true, status: 200, headers: {}, body: new Uint8Arra
 
 /** Plays calls through the true limit layer with a learned limit, in simulated time. */
 export async function play(
-  { lengthMs, max, callsPerMs, servers, resized = [], service }: Play,
+  { lengthMs, max, callsPerMs, servers, resized = [], service, jitter }: Play,
   random: () => number,
 ): Promise<Moment[]> {
   const clock = new Clock()
   const wheel = new Wheel(() => clock.now)
   const gradient = new Gradient({ max })
   const limiter = new Limiter({ max: () => gradient.limit, queue: 10 * max })
-  const origin = new Servers(clock, servers, service(random))
+  const there = jitter === undefined ? undefined : unsteady(clock, random, jitter)
+  const here = jitter === undefined ? undefined : unsteady(clock, random, jitter)
+  const origin = new Servers(clock, servers, service(random), there)
+  const noticed = (happen: () => void): void => (here === undefined ? happen() : here(happen))
   const upstream = limit(limiter, wheel, (now, tookMs, inFlight) => gradient.sample(now, tookMs, inFlight, false))(
-    () => new Promise((resolve) => origin.take(() => resolve(reply))),
+    () => new Promise((resolve) => origin.take(() => noticed(() => resolve(reply)))),
   )
   const moments: Moment[] = []
   let refused = 0
-  const arrive = (): void => {
+  const begin = (): void => {
     void upstream(call, new Scope(wheel, Infinity)).then(({ ok }) => {
       if (!ok) refused++
     })
+  }
+  const arrive = (): void => {
+    noticed(begin)
     clock.after(-Math.log(1 - random()) / callsPerMs, arrive)
   }
   const tick = (): void => {

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import type { Noticed } from './jitter.ts'
 
 /** Draws how long a server is at work for one call that it begins now, in ms. */
 export type Service = (now: number) => number
@@ -7,14 +8,16 @@ export type Service = (now: number) => number
 export class Servers {
   readonly #clock: Clock
   readonly #service: Service
+  readonly #noticed: Noticed
   readonly #queue: (() => void)[] = []
   #count: number
   #busy = 0
 
-  constructor(clock: Clock, count: number, service: Service) {
+  constructor(clock: Clock, count: number, service: Service, noticed: Noticed = (happen) => happen()) {
     this.#clock = clock
     this.#count = count
     this.#service = service
+    this.#noticed = noticed
   }
 
   /** How many calls wait for a server. */
@@ -35,8 +38,10 @@ export class Servers {
 
   /** Takes a call; `done` is told when it has been served. */
   take(done: () => void): void {
-    this.#queue.push(done)
-    this.#begin()
+    this.#noticed(() => {
+      this.#queue.push(done)
+      this.#begin()
+    })
   }
 
   #begin(): void {
@@ -44,11 +49,13 @@ export class Servers {
       const done = this.#queue.shift()
       if (done === undefined) return
       this.#busy++
-      this.#clock.after(this.#service(this.#clock.now), () => {
-        this.#busy--
-        done()
-        this.#begin()
-      })
+      this.#clock.after(this.#service(this.#clock.now), () =>
+        this.#noticed(() => {
+          this.#busy--
+          done()
+          this.#begin()
+        }),
+      )
     }
   }
 }
