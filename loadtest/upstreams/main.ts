@@ -2,7 +2,7 @@
  * Runs every demo service in this one process: `node loadtest/upstreams/main.ts`.
  *
  * COUNTRIES_PORT=5101 moves a service, COUNTRIES_FAULTS='{"latencyMs":300}' or --fault countries='{"latencyMs":300}'
- * starts it with faults, and --seed 7 draws other waiting times. A service whose usual port is taken moves to a free
+ * starts it with faults, and --seed 7 draws other waiting times. UPSTREAMS_HOST=0.0.0.0 has others than this machine reach them. A service whose usual port is taken moves to a free
  * one. Started by `fork`, the process tells its parent the addresses and does not outlive it.
  */
 import { parseArgs } from 'node:util'
@@ -29,7 +29,8 @@ try {
 
 async function start(source: Source, index: number): Promise<Service> {
   const given = process.env[`${source.name.toUpperCase()}_PORT`]
-  const running = { seed: Number(options.seed) + index, faults: faultsOf(source.name) }
+  const host = process.env['UPSTREAMS_HOST'] ?? '127.0.0.1'
+  const running = { host, seed: Number(options.seed) + index, faults: faultsOf(source.name) }
   try {
     return await serve(source, { ...running, port: Number(given ?? source.port) })
   } catch (error) {

@@ -16,16 +16,21 @@ export interface Service {
 /** How to run a service; every random choice it makes follows from the seed. */
 export interface Running {
   readonly port: number
+  /** The address to listen on; default 127.0.0.1. */
+  readonly host?: string
   readonly seed: number
   readonly faults?: Faults
 }
 
 /**
- * Serves a source on 127.0.0.1, with its latency, its cache fields and whatever faults it is told at `/__faults`.
+ * Serves a source, with its latency, its cache fields and whatever faults it is told at `/__faults`.
  *
  * Rejects with Node's own error when the port is taken; port 0 is any free one.
  */
-export async function serve(source: Source, { port, seed, faults = {} }: Running): Promise<Service> {
+export async function serve(
+  source: Source,
+  { port, host = '127.0.0.1', seed, faults = {} }: Running,
+): Promise<Service> {
   const random = seeded(seed)
   const latency = logNormal(source.latency, random)
   const server = createServer((request, response) => {
@@ -40,10 +45,10 @@ export async function serve(source: Source, { port, seed, faults = {} }: Running
   let back: NodeJS.Timeout | undefined
   const control = controlOf((ms) => {
     void close(server)
-    back = setTimeout(() => void listen(server, bound), ms)
+    back = setTimeout(() => void listen(server, host, bound), ms)
   })
 
-  await listen(server, port)
+  await listen(server, host, port)
   const { port: bound } = server.address() as AddressInfo
   control.add(faults)
   const stop = () => {
@@ -78,10 +83,10 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   return chunks.length === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString())
 }
 
-function listen(server: Server, port: number): Promise<void> {
+function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
+    server.listen(port, host, () => {
       server.off('error', reject)
       resolve()
     })
