@@ -2,6 +2,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { type Fault, format, listing } from './config/fault.ts'
 import { type Loaded, load } from './config/load.ts'
 import type { Config } from './config/schema.ts'
+import { differenceLine, differences, differencesJson } from './diff.ts'
 import { Misuse, explain } from './explain.ts'
 import { BuildFault, compileAll } from './gateway.ts'
 import { meaning } from './meaning.ts'
@@ -17,6 +18,7 @@ Usage: oneloop COMMAND [--config FILE]
   start                     serve, until SIGTERM or SIGINT
   check                     read the config and tell every fault with file:line:column
   explain METHOD PATH       show what a request would do: its route, steps, order and limits
+  diff OLD NEW              say what a change of the config does to routes, steps, upstreams and limits
   purge                     have a running gateway drop replies from its cache, by one of
                             --tag, --prefix and --key
   help                      this text
@@ -27,6 +29,7 @@ Options
   --run                     explain: make the calls, and show when each ran
   --header "NAME: VALUE"    explain: a header of the request; may be repeated
   --body JSON               explain: the body of the request; @FILE reads it from a file
+  --json                    diff: for programs
   --tag TAG                 purge: replies that have the tag
   --prefix TEXT             purge: replies whose key begins so; "GET users /" means all of an upstream, "" means all
   --key KEY                 purge: the reply of one call, "GET users /users/7", however it varies
@@ -34,6 +37,7 @@ Options
   --token TOKEN             purge: what the config has as ops.token; default: the variable OPS_TOKEN
 
 Exit status: 0 done, 1 a fault in the config or the run, or not all is purged, 2 a fault in the command.
+Of diff: 0 no difference, 1 some, 2 a fault.
 `
 
 const options = {
@@ -41,6 +45,7 @@ const options = {
   run: { type: 'boolean', default: false },
   header: { type: 'string', multiple: true },
   body: { type: 'string' },
+  json: { type: 'boolean', default: false },
   tag: { type: 'string' },
   prefix: { type: 'string' },
   key: { type: 'string' },
@@ -75,9 +80,13 @@ async function main(args: string[]): Promise<number> {
     const [method = '', target = ''] = rest
     return withConfig(parsed.values, (config) => explain(config, { method, target, ...parsed.values }))
   }
+  if (command === 'diff' && rest.length === 2) {
+    const [before = '', after = ''] = rest
+    return differ(before, after, parsed.values.json)
+  }
   if (command === 'purge' && rest.length === 0) return purged(parsed.values)
   return misused(
-    ['start', 'check', 'explain', 'purge'].includes(command)
+    ['start', 'check', 'explain', 'diff', 'purge'].includes(command)
       ? `too few or too many words for "${command}"`
       : `no command "${command}"`,
   )
@@ -91,7 +100,19 @@ function purged(values: Values): Promise<number> | number {
   return purge({ ...values, token: values.token ?? process.env.OPS_TOKEN ?? '' })
 }
 
-function read({ config }: Values): Promise<Loaded> {
+/** Tells what a change does; exits as diff does. */
+async function differ(before: string, after: string, json: boolean): Promise<number> {
+  const [old, now] = await Promise.all([read({ config: before }), read({ config: after })])
+  if (old.config === undefined || now.config === undefined) {
+    faulty([...old.faults, ...now.faults])
+    return 2
+  }
+  const all = differences(old.config, now.config)
+  say(json ? `${differencesJson(all)}\n` : all.map((one) => `${differenceLine(one)}\n`).join(''))
+  return all.length === 0 ? 0 : 1
+}
+
+function read({ config }: Pick<Values, 'config'>): Promise<Loaded> {
   return load(config, { env: process.env, meaning })
 }
 
