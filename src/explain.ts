@@ -64,7 +64,7 @@ export async function explain(config: Config, asked: Asked): Promise<number> {
   const log = new Sparing({ write: () => {} }, () => wheel.now())
   const instruments = new Instruments(seriesOfConfig(config))
   // Nothing is taken from a cache that gateways share, nor left there.
-  const store = storeOf({ cache: { ...config.cache, redis: '' } }, { wheel, instruments })
+  const store = storeOf({ cache: { ...config.cache, redis: null } }, { wheel, instruments, log })
   const traces = new Keeper(new Queue(0, () => {}))
   const ground = {
     wheel,

@@ -92,7 +92,7 @@ let cutting = false
 try {
   const sparing = new Sparing(log, () => wheel.now())
   // For as long as the loop lives: what is kept outlives a config.
-  const store = storeOf(config, { wheel, instruments })
+  const store = storeOf(config, { wheel, instruments, log: sparing })
   const ground = { wheel, ledger, traces: keeper, log: sparing, utilisation: () => utilisation.last, store }
   const generations = await Generations.begin(config, layout, ground)
   const { host, limits } = config.listen

@@ -15,6 +15,7 @@ import { isActiveRequests } from './telemetry/meters.ts'
 import type { Batch } from './telemetry/queue.ts'
 import type { Kept } from './telemetry/record.ts'
 import { Rest, type Standing, namedIn, standingOf } from './telemetry/standing.ts'
+import { isRedisUp } from './telemetry/stores.ts'
 
 /** What the supervisor tells of what happens; the messages are for the log. */
 export interface Events {
@@ -34,6 +35,8 @@ export interface Status {
   readonly loops: readonly { readonly listening: boolean; readonly deaths: number }[]
   /** How many earlier configs have requests under way. */
   readonly draining: number
+  /** What it does without for now, though it serves: `redis`. */
+  readonly degraded: readonly string[]
 }
 
 /** A data loop's thread as it is now, for whoever watches it from outside. */
@@ -126,7 +129,8 @@ export class Supervisor {
     const loops = this.#loops.map(({ listening, deaths }) => ({ listening, deaths }))
     const ready = this.#state === 'serving' && loops.some(({ listening }) => listening)
     const { draining } = this.#changeover
-    return { state: this.#state, ready, port: this.#port, loops, draining }
+    const degraded = this.#isWithoutRedis() ? ['redis'] : []
+    return { state: this.#state, ready, port: this.#port, loops, draining, degraded }
   }
 
   /** Gives the threads of the data loops. */
@@ -140,6 +144,11 @@ export class Supervisor {
       const { active = 0, idle = 0 } = worker?.performance.eventLoopUtilization() ?? {}
       return { ...standingOf(instruments), activeMs: active, idleMs: idle }
     })
+  }
+
+  #isWithoutRedis(): boolean {
+    if (this.#changeover.config.cache.redis === null) return false
+    return this.#loops.some(({ listening, instruments }) => listening && instruments.sum(isRedisUp) === 0)
   }
 
   /** Reads all numbers, summed over the loops. */

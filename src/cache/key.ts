@@ -15,3 +15,9 @@ export function variantOf(key: string, word: string): string {
 export function isOf(key: string, entryKey: string): boolean {
   return entryKey.startsWith(key) && (entryKey.length === key.length || entryKey.startsWith(mark, key.length))
 }
+
+/** Gives the key that an entry's key is a variant of, or is itself. */
+export function plainOf(entryKey: string): string {
+  const at = entryKey.indexOf(mark)
+  return at === -1 ? entryKey : entryKey.slice(0, at)
+}

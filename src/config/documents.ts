@@ -5,7 +5,9 @@ import type { Read } from './disk.ts'
 import type { Document, Hook } from './route.ts'
 import { matches, rewrite, type Node, type Scalar } from './tree.ts'
 
-const PEM = ['upstreams.*.tls', 'defaults.tls'].flatMap((tls) => ['ca', 'cert', 'key'].map((key) => `${tls}.${key}`))
+const PEM = ['upstreams.*.tls', 'defaults.tls', 'cache.tls'].flatMap((tls) =>
+  ['ca', 'cert', 'key'].map((key) => `${tls}.${key}`),
+)
 
 /** Opens the files that routes and upstreams name, each relative to the config file that names it. */
 export function openDocuments(tree: Node, read: Read): Node {

@@ -7,7 +7,7 @@ const route = ['auth', 'rate', 'priority', 'cors']
  * What the schema knows and the gateway cannot do yet; a line goes when the work that owns it is done.
  * `key=text` means a key only where its value begins with that text.
  */
-export const later: readonly string[] = ['cache.redis=redis', 'listen.tls', ...route.map((key) => `routes.*.${key}`)]
+export const later: readonly string[] = ['listen.tls', ...route.map((key) => `routes.*.${key}`)]
 
 /** Refuses what is not yet supported, so that nothing that was written is silently ignored. */
 export function findLater(tree: Node): Finding[] {

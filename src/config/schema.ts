@@ -4,7 +4,9 @@ import { z } from 'zod'
 
 import { deadline, name } from './names.ts'
 import { otlp } from './otlp.ts'
+import { redis } from './redis.ts'
 import { route } from './route.ts'
+import { tls } from './tls.ts'
 import { complete, defaults, upstream } from './upstream.ts'
 import { duration, flag, positive, share, size, whole } from './units.ts'
 
@@ -94,8 +96,17 @@ export const schema = z
       .prefault(1),
     cache: z
       .strictObject({
-        memory: size.describe('Memory for replies.').prefault('64MiB'),
-        redis: z.string().describe('URL of Redis; empty: memory only.').prefault(''),
+        memory: size.describe('Memory for replies, of each data loop.').prefault('64MiB'),
+        redis: redis
+          .describe(
+            'Redis, which gateways share; empty: memory only. redis://user:password@host:6379/0; rediss:// for TLS; redis+sentinel://host1,host2/master/0?sentinelPassword=…; redis+cluster://host1,host2; rediss+… for TLS there. User and password are percent-encoded. ?prefix=NAME begins all keys; default: oneloop.',
+          )
+          .prefault(''),
+        tls: tls.describe('How the certificate of Redis is judged, and which one it is shown.').exactOptional(),
+      })
+      .refine((cache) => cache.tls === undefined || cache.redis?.tls === true, {
+        error: '"tls" means nothing without a URL that begins with rediss',
+        path: ['tls'],
       })
       .describe('Where replies are kept.')
       .prefault({}),

@@ -4,6 +4,7 @@ import { accountSeries, ownSeries } from './accounts.ts'
 import { collectionTypes } from './collections.ts'
 import type { Attributes, Instruments, Series, Slot } from './instruments.ts'
 import { type Outcomes, attemptOutcomes, requestOutcomes } from './outcomes.ts'
+import { storeSeries } from './stores.ts'
 import { type Name, seriesNamed } from './table.ts'
 
 const names = Object.keys(failures) as FailureName[]
@@ -55,14 +56,6 @@ export interface RefusalMeter {
   refused(status: number): void
 }
 
-/** Counts what becomes of the replies that are kept. */
-export interface StoreMeter {
-  /** Shows how many entries are in memory, and the bytes that they take. */
-  memory(entries: number, bytes: number): void
-  /** Counts an entry that was dropped to make room. */
-  evicted(): void
-}
-
 /** What of a route tells which numbers there are of it. */
 export interface CountedRoute {
   readonly name: string
@@ -85,9 +78,7 @@ export function seriesOf(routes: readonly CountedRoute[], upstreams: readonly st
   return [
     seriesNamed('oneloop.refusals', {}, refusalSplit),
     ...ownSeries(upstreams),
-    seriesNamed('oneloop.cache.entries', {}),
-    seriesNamed('oneloop.cache.size', {}),
-    seriesNamed('oneloop.cache.evictions', {}),
+    ...storeSeries(),
     seriesNamed(
       'v8js.gc.duration',
       {},
@@ -138,20 +129,6 @@ export function isActiveRequests(name: string): boolean {
 export function refusalMeter(instruments: Instruments): RefusalMeter {
   const slots = new Map(refusedWith.map((status, i) => [status, instruments.slot('oneloop.refusals', {}, i)]))
   return { refused: (status) => slots.get(status)?.add(1) }
-}
-
-/** Makes the meter of the store. */
-export function storeMeter(instruments: Instruments): StoreMeter {
-  const slot = (name: Name): Slot => instruments.slot(name, {})
-  const [entries, size] = [slot('oneloop.cache.entries'), slot('oneloop.cache.size')]
-  const evictions = slot('oneloop.cache.evictions')
-  return {
-    memory(count, bytes) {
-      entries.set(count)
-      size.set(bytes)
-    },
-    evicted: () => evictions.add(1),
-  }
 }
 
 /** Makes the meter of an upstream. */

@@ -45,6 +45,8 @@ const rows = {
   'oneloop.cache.entries': gauge('{entry}', 'Replies that are kept in memory.'),
   'oneloop.cache.size': gauge('By', 'The bytes that kept replies take in memory.'),
   'oneloop.cache.evictions': counter('{entry}', 'Replies dropped from memory to make room.'),
+  'oneloop.redis.up': gauge('{loop}', 'Data loops that are connected to Redis.'),
+  'oneloop.redis.errors': counter('{error}', 'What Redis failed at, or what failed on the way to it.'),
 } as const satisfies Record<string, Row>
 
 /** The name of what is counted. */

@@ -1,9 +1,12 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { keyOf, variantOf } from '../../src/cache/key.ts'
 import { type MemoryStore, memoryStore } from '../../src/cache/memory.ts'
 import { counting, entryOf } from '../support/entry.ts'
+
+// What fills memory takes its time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 interface Given {
   readonly maxBytes?: number

@@ -29,7 +29,7 @@ test('what is not written has the value of the table of defaults', () => {
     },
     ops: { host: '127.0.0.1', port: 9090, token: '' },
     loops: 1,
-    cache: { memory: 64 * 1024 ** 2, redis: '' },
+    cache: { memory: 64 * 1024 ** 2, redis: null },
     upstreams: {
       shop: {
         endpoints: [{ origin: 'http://127.0.0.1:4101', path: '' }],

@@ -5,12 +5,22 @@ import { variantOf } from '../../src/cache/key.ts'
 import { memoryStore } from '../../src/cache/memory.ts'
 import type { Entry, Store } from '../../src/cache/store.ts'
 import { counting, entryOf } from '../support/entry.ts'
+import { startRedis } from '../support/redis.ts'
+import { type Shared, share } from '../support/shared.ts'
 
 /** A kind of store, empty at first. */
 type Make = () => Store | Promise<Store>
 
+const server = await startRedis()
+afterAll(() => server.stop())
+// Each with a place of its own, so that none sees what another has left.
+let places = 0
+const shared = (): Promise<Shared> => share(`${server.url}?prefix=place${++places}`)
+
 const stores: Readonly<Record<string, Make>> = {
   memory: () => memoryStore({ maxBytes: 1_000_000, now: () => performance.now(), meter: counting() }),
+  Redis: async () => (await shared()).store,
+  'memory above Redis': async () => (await shared()).tiered,
 }
 
 function find(store: Store, keys: readonly string[]): Promise<(Entry | null)[]> {

@@ -53,7 +53,7 @@ export async function startGateway(
     { write: (level, message, fields) => void lines.push({ level, message, fields, at: Date.now() }) },
     () => wheel.now(),
   )
-  const store = storeOf(config, { wheel, instruments })
+  const store = storeOf(config, { wheel, instruments, log })
   const kept: Kept[] = []
   const queue: Queue<Kept> = new Queue(1_000, ({ items }) => {
     kept.push(...items)
