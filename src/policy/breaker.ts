@@ -1,3 +1,5 @@
+import { Ring, buckets } from './ring.ts'
+
 /** What opens a breaker, and for how long. Shares are fractions. */
 export interface BreakerOptions {
   /** The share of bad calls that opens it. */
@@ -15,7 +17,6 @@ export interface BreakerOptions {
 /** How a call was let through; it is handed back when the call ends. */
 export type Pass = 'counted' | 'probe'
 
-const buckets = 10
 // behaviour.md: three probes; as many at once, so that an upstream that is still down is not asked by more.
 const probes = 3
 // behaviour.md: doubling to 60 s.
@@ -151,40 +152,29 @@ export class Breaker {
 
 /** What the calls of the last ten buckets were. */
 class Window {
-  readonly #bucketMs: number
+  readonly #ring: Ring
   readonly #calls = new Uint32Array(buckets)
   readonly #bad = new Uint32Array(buckets)
   readonly #slow = new Uint32Array(buckets)
-  #bucket = -Infinity
-  #at = 0
   calls = 0
   bad = 0
   slow = 0
 
   constructor(bucketMs: number) {
-    this.#bucketMs = bucketMs
+    this.#ring = new Ring(bucketMs, (at) =>
+      this.#change(at, -(this.#calls[at] as number), -(this.#bad[at] as number), -(this.#slow[at] as number)),
+    )
   }
 
   add(now: number, isBad: boolean, isSlow: boolean): void {
-    const bucket = Math.floor(now / this.#bucketMs)
-    // After a long silence one round empties all.
-    for (let left = Math.min(bucket - this.#bucket, buckets); left > 0; left--) this.#next()
-    this.#bucket = bucket
-    this.#change(1, isBad ? 1 : 0, isSlow ? 1 : 0)
+    this.#change(this.#ring.at(now), 1, isBad ? 1 : 0, isSlow ? 1 : 0)
   }
 
   clear(): void {
-    for (let left = buckets; left > 0; left--) this.#next()
+    this.#ring.clear()
   }
 
-  #next(): void {
-    this.#at = (this.#at + 1) % buckets
-    const at = this.#at
-    this.#change(-(this.#calls[at] as number), -(this.#bad[at] as number), -(this.#slow[at] as number))
-  }
-
-  #change(calls: number, bad: number, slow: number): void {
-    const at = this.#at
+  #change(at: number, calls: number, bad: number, slow: number): void {
     this.#calls[at] = (this.#calls[at] as number) + calls
     this.#bad[at] = (this.#bad[at] as number) + bad
     this.#slow[at] = (this.#slow[at] as number) + slow

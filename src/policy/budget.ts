@@ -1,6 +1,6 @@
-// 10 s as in Finagle's RetryBudget and behaviour.md, in buckets of 1 s: fine enough that what was used comes back bit
-// by bit, coarse enough that a call costs no more than a look at the clock's second.
-const buckets = 10
+import { Ring, buckets } from './ring.ts'
+
+// 10 s as in Finagle's RetryBudget and behaviour.md: a call costs no more than a look at the clock's second.
 const bucketMs = 1_000
 // behaviour.md: else an upstream with few calls would never be given a second chance.
 const least = 3
@@ -16,34 +16,25 @@ const least = 3
 export class Budget {
   readonly #calls = new Uint32Array(buckets)
   readonly #taken = new Uint32Array(buckets)
-  #bucket = -Infinity
-  #at = 0
+  readonly #ring = new Ring(bucketMs, (at) => {
+    this.#calls[at] = 0
+    this.#taken[at] = 0
+  })
 
   /** Counts a first attempt. */
   call(now: number): void {
-    this.#turn(now)
-    this.#calls[this.#at] = (this.#calls[this.#at] as number) + 1
+    const at = this.#ring.at(now)
+    this.#calls[at] = (this.#calls[at] as number) + 1
   }
 
   /** Asks for one further attempt: true and counted, or false. `share` is the share of calls, as a fraction. */
   take(now: number, share: number): boolean {
-    this.#turn(now)
+    const at = this.#ring.at(now)
     const taken = sum(this.#taken) + 1
     // Divided, not multiplied: 0.29 × 100 is less than 29, but 29 / 100 is what 0.29 is read to.
     if (taken > least && taken / sum(this.#calls) > share) return false
-    this.#taken[this.#at] = (this.#taken[this.#at] as number) + 1
+    this.#taken[at] = (this.#taken[at] as number) + 1
     return true
-  }
-
-  #turn(now: number): void {
-    const bucket = Math.floor(now / bucketMs)
-    // After a long silence one round empties all.
-    for (let left = Math.min(bucket - this.#bucket, buckets); left > 0; left--) {
-      this.#at = (this.#at + 1) % buckets
-      this.#calls[this.#at] = 0
-      this.#taken[this.#at] = 0
-    }
-    this.#bucket = bucket
   }
 }
 
