@@ -83,11 +83,13 @@ function clientSpan(kept: Kept, attempt: KeptAttempt, origin: Origin): ReadableS
   }
 }
 
+/** What was connected to: `10.0.0.1:8080`, or a URL of it. */
 function serverAttributes(endpoint: string, path: string): Attributes {
-  const url = URL.parse(endpoint)
-  if (url === null) return {}
+  const url = URL.parse(endpoint.includes('://') ? endpoint : `tcp://${endpoint}`)
+  if (url === null) return { 'url.path': path }
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
-  return { 'server.address': url.hostname, 'server.port': port, 'url.full': `${url.origin}${path}` }
+  const where = url.protocol === 'tcp:' ? { 'url.path': path } : { 'url.full': `${url.origin}${path}` }
+  return { 'server.address': url.hostname, 'server.port': port, ...where }
 }
 
 const unset = { code: SpanStatusCode.UNSET }
@@ -117,16 +119,17 @@ function isFailure({ result }: Kept): boolean {
 }
 
 /** The moments of an attempt that it came to. */
-function attemptEvents(kept: Kept, { beganMs, queuedMs, connectMs, sentMs, headMs }: KeptAttempt): Event[] {
+function attemptEvents(kept: Kept, { beganMs, queuedMs, connectMs, sentMs, headMs, endedMs }: KeptAttempt): Event[] {
   const moments: [string, number][] = [
     ['connection assigned', queuedMs],
     ['connected', connectMs],
     ['request sent', sentMs],
     ['response head', headMs],
   ]
-  // One that never came is no later than the beginning, and a connection that was there was not made.
+  // One that never came is no later than the beginning, one that came for others only may be later than the end, and a
+  // connection that was there was not made.
   return moments
-    .filter(([name, ms]) => ms > beganMs && (name !== 'connected' || ms > queuedMs))
+    .filter(([name, ms]) => ms > beganMs && ms <= endedMs && (name !== 'connected' || ms > queuedMs))
     .map(([name, ms]) => ({ name, time: at(kept, ms) }))
 }
 

@@ -153,6 +153,17 @@ test('what failed is an error with its name; what was sent again says how often'
   })
 })
 
+test('an attempt whose endpoint is an address has that; a moment after its end is none of its own', async () => {
+  const attempt = attemptOf({ endpoint: '[::1]:8080', headMs: 7 })
+  const [, client] = await spansOf(keptOf({ attempts: [attempt] }))
+  expect(client?.attributes).toMatchObject({
+    'server.address': '[::1]',
+    'server.port': 8080,
+    'url.path': '/base/countries/NO',
+  })
+  expect(client?.events.map(({ name }) => name)).toEqual(['connection assigned', 'connected', 'request sent'])
+})
+
 test('what a client did wrong is no error of the span', async () => {
   const [server] = await spansOf(keptOf({ status: 400, result: 'client_error', attempts: [], steps: [] }))
   expect(server).toMatchObject({ status: { code: 0 }, events: [] })

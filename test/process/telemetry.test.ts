@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const config = (origin: string, collector: string) => `listen: { host: 127.0.0.1, port: 0, drain: 0s }
 ops: { port: 0 }
-telemetry: { otlp: { url: "${collector}", every: 100ms } }
+telemetry: { sample: 100%, otlp: { url: "${collector}", every: 100ms } }
 upstreams: { shop: { endpoints: ["${origin}"] } }
 routes:
   - match: GET /ok
@@ -40,6 +40,47 @@ test.concurrent('a collector gets the numbers of both loops, and the last of the
   expect(await gateway.ended).toBe(0)
   expect(last(collector, 'oneloop.requests', ok)).toBe(4)
 })
+
+test.concurrent(
+  'a request that was sampled becomes spans, with the ids that went upstream, and a line of the log',
+  async () => {
+    await using origin = await startJsonOrigin({ '/ok': {} })
+    await using collector = await startCollector()
+    await using gateway = await startProcess(config(origin.url, collector.url))
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    await ask(gateway.port, request('GET', '/ok?secret=1', { traceparent, 'x-request-id': 'request-7' }))
+    await collector.until(({ spans }) => spans.length === 2)
+    const [server, client] = collector.spans
+    expect(server).toMatchObject({
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      parentSpanId: 'b7ad6b7169203331',
+      name: 'GET ok',
+      kind: 'server',
+      attributes: {
+        'http.route': 'ok',
+        'url.path': '/ok',
+        'http.response.status_code': 200,
+        'oneloop.kept': 'sampled',
+      },
+    })
+    expect(client).toMatchObject({
+      traceId: server?.traceId,
+      parentSpanId: server?.spanId,
+      kind: 'client',
+      attributes: { 'server.address': '127.0.0.1', 'server.port': origin.port, 'oneloop.step': 'one' },
+    })
+    expect(origin.requests[0]?.headers['traceparent']).toBe(`00-${client?.traceId}-${client?.spanId}-01`)
+    expect((client?.began ?? 0n) >= (server?.began ?? 0n) && (client?.ended ?? 0n) <= (server?.ended ?? 0n)).toBe(true)
+    for (const event of client?.events ?? []) expect(event.at <= (client?.ended ?? 0n)).toBe(true)
+    expect(await gateway.logged('request')).toMatchObject({
+      requestId: 'request-7',
+      traceId: server?.traceId,
+      why: 'sampled',
+      path: '/ok',
+      steps: [{ name: 'one' }],
+    })
+  },
+)
 
 test.concurrent('P10: a collector that does not answer is not felt, and holds nobody up in the end', async () => {
   await using origin = await startJsonOrigin({ '/ok': {} })
