@@ -100,6 +100,7 @@ async function over(stacks: Stacks, config: Config, ground: Ground): Promise<Gat
       ...ground,
       crowd,
       tracing,
+      timing: config.telemetry.timing,
       route: route.name,
       budgetMs: route.budget,
       deadline: config.listen.deadline,

@@ -7,6 +7,9 @@ export const peerNames = [
   'gateway',
   'bare',
   'pipelined',
+  'blind',
+  'untraced',
+  'traced',
   'nginx-lua',
   'go',
   'krakend',
@@ -16,8 +19,19 @@ export const peerNames = [
   'aiohttp-each',
 ] as const
 
+/** The gateway, and the gateway in other ways, to see what something costs. */
+export const gatewayNames = ['gateway', 'bare', 'pipelined', 'blind', 'untraced', 'traced'] as const
+
+/** A gateway, in one way or another. */
+export type GatewayName = (typeof gatewayNames)[number]
+
 /** What the gateway is set beside by `bench -- peers`, in the order of its table. */
-const rivals: readonly PeerName[] = peerNames.filter((name) => name !== 'bare' && name !== 'pipelined')
+const rivals: readonly PeerName[] = peerNames.filter((name) => name === 'gateway' || !isGateway(name))
+
+/** Whether it is the gateway that is measured, in whatever way. */
+export function isGateway(name: PeerName): name is GatewayName {
+  return (gatewayNames as readonly PeerName[]).includes(name)
+}
 
 /** The name of something that is measured. */
 export type PeerName = (typeof peerNames)[number]
@@ -54,7 +68,8 @@ FastAPI + aiohttp with one session and with a session per request.
   --fanout 1,3,10             calls per request
   --only floor,naive,gateway  what to measure; bare: the gateway with all that protects it from
                               upstreams switched off, to see what that costs; pipelined: the gateway
-                              with "pipelining: 4" for the upstream
+                              with "pipelining: 4" for the upstream; blind: without ledger and traces;
+                              untraced, traced: with a sample of 0 % and of 100 % in place of 1 %
   --rounds 3                  rounds; in each all take their turn, medians are printed
   --seconds 5                 length of one measurement
   --warmup 8                  seconds of load before the first round

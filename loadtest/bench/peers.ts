@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { PeerName } from './args.ts'
+import { type GatewayName, type PeerName, isGateway } from './args.ts'
 import { firstLine, freePort, scratch, start, stop } from './child.ts'
 import { type Program, programs } from './programs.ts'
 import { ready } from './ready.ts'
@@ -22,7 +22,7 @@ export function lacking(name: PeerName): string | undefined {
 
 /** Starts a peer that makes `fanout` calls to the origin for each request. */
 export function startPeer(name: PeerName, origin: string, fanout: number): Promise<Peer> {
-  if (name === 'gateway' || name === 'bare' || name === 'pipelined') return startGateway(name, origin, fanout)
+  if (isGateway(name)) return startGateway(name, origin, fanout)
   if (name in programs) return startProgram(name as keyof typeof programs, origin, fanout)
   return startServer(name as keyof typeof servers, origin, fanout)
 }
@@ -68,9 +68,6 @@ async function startGateway(name: GatewayName, origin: string, fanout: number): 
   }
 }
 
-/** The gateway as it is, and in two other ways. */
-type GatewayName = 'gateway' | 'bare' | 'pipelined'
-
 /**
  * A route of `fanout` steps that need nothing of each other.
  *
@@ -95,10 +92,15 @@ export function gatewayConfig(
     deadline: off`,
     pipelined: `${usual}
     pipelining: 4`,
+    blind: usual,
+    untraced: usual,
+    traced: usual,
   }[name]
+  const telemetry = { blind: 'ledger: false, sample: 0%', untraced: 'sample: 0%', traced: 'sample: 100%' }
   const steps = Array.from({ length: fanout }, (_, index) => `      a${index + 1}: { call: GET origin /a${index + 1} }`)
   return `listen: { host: 127.0.0.1, port: ${port} }
 ops: { host: 127.0.0.1, port: ${opsPort} }
+telemetry: { ${name in telemetry ? telemetry[name as keyof typeof telemetry] : 'sample: 1%'} }
 upstreams:
   origin:
     endpoints: ["${origin}"]

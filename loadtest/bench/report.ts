@@ -38,14 +38,24 @@ export function judge(all: readonly Series[], goal: number): { readonly met: boo
   return { met, says: `At fan-out 3 the gateway makes ${figure}: ${verdict}${by}.` }
 }
 
-/** Says what the layers that protect from upstreams cost, of each fan-out at which the gateway was measured without. */
+// What costs what: the gateway with it, and without.
+const prices = [
+  { what: 'retry, breaker, adaptive limit and deadline cost', with: 'gateway', without: 'bare' },
+  { what: 'the ledger costs', with: 'untraced', without: 'blind' },
+  { what: 'tracing 1 % costs', with: 'gateway', without: 'untraced' },
+  { what: 'tracing 100 % costs', with: 'traced', without: 'untraced' },
+] as const
+
+/** Says what things cost, of each fan-out at which the gateway was measured with and without them. */
 export function costs(all: readonly Series[]): string[] {
-  return all.flatMap((bare) => {
-    const gateway = all.find(({ name, fanout }) => name === 'gateway' && fanout === bare.fanout)
-    if (bare.name !== 'bare' || gateway === undefined) return []
-    const share = `${fixed((1 - against(gateway, bare)) * 100, 1)} %`
-    return `At fan-out ${bare.fanout} retry, breaker, adaptive limit and deadline cost ${share} of the throughput without them.`
-  })
+  return prices.flatMap((price) =>
+    all.flatMap((without) => {
+      const gateway = all.find(({ name, fanout }) => name === price.with && fanout === without.fanout)
+      if (without.name !== price.without || gateway === undefined) return []
+      const share = `${fixed((1 - against(gateway, without)) * 100, 1)} %`
+      return `At fan-out ${without.fanout} ${price.what} ${share} of the throughput without.`
+    }),
+  )
 }
 
 /** Says of each peer that left its core idle that its figure is only a lower bound. */

@@ -69,6 +69,11 @@ const telemetry = z.strictObject({
     )
     .prefault('1%'),
   slow: positive.describe('A request that takes this long is kept as a trace.').prefault('1s'),
+  timing: flag
+    .describe(
+      'Whether clients are told in Server-Timing how long each step took, and what of the loop the request had.',
+    )
+    .prefault(false),
   ledger: flag.describe("Whether the loop's time is taken down by route, upstream and phase.").prefault(true),
   otlp: otlp
     .describe(

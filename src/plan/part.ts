@@ -1,4 +1,4 @@
-import type { Outcome, Reply, ReplyHeaders } from '../call/call.ts'
+import type { CacheStatus, Outcome, Reply, ReplyHeaders } from '../call/call.ts'
 import type { Failure } from '../call/failure.ts'
 import type { Account, Work } from '../call/work.ts'
 
@@ -16,6 +16,8 @@ export interface Part {
   json(): string | Uint8Array
   readonly status?: number
   readonly headers?: ReplyHeaders
+  /** What a cache had to do with it. */
+  readonly cache?: CacheStatus | undefined
   /** How many calls were made, where it is one for each item. */
   readonly items?: number
 }
@@ -78,6 +80,10 @@ class ReplyPart implements Part {
 
   get headers(): ReplyHeaders {
     return this.#reply.headers
+  }
+
+  get cache(): CacheStatus | undefined {
+    return this.#reply.cache?.status
   }
 
   value(): unknown {

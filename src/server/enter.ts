@@ -12,6 +12,7 @@ import type { Tracing } from '../telemetry/tracing.ts'
 import type { Crowd } from './crowd.ts'
 import { type Ran, keptOf } from './kept.ts'
 import { methodOf } from './method.ts'
+import { serverTiming } from './timing.ts'
 
 /** What all requests of a route have in common when they enter. */
 export interface Entrance {
@@ -27,6 +28,8 @@ export interface Entrance {
   /** The requests of the gateway that it is one of. */
   readonly crowd: Crowd
   readonly tracing: Tracing
+  /** Whether clients are told how long what took. */
+  readonly timing: boolean
 }
 
 /** A request that is being served: what it is known by, and the scope in which all that is done for it runs. */
@@ -46,6 +49,8 @@ export interface Exchange {
   readonly notes: Record<string, unknown>
   /** When it came, on the clock of `performance.now()`. */
   readonly began: number
+  /** Writes `Server-Timing`, where clients are told. */
+  readonly timing: (() => string) | null
   /** What its plan came to, once that is known. */
   ran: Ran | null
 }
@@ -90,6 +95,7 @@ export function enter(
     broken: false,
     notes: {},
     began,
+    timing: entrance.timing ? () => serverTiming(exchange, wheel.now()) : null,
     ran: null,
   }
   meter.begin()

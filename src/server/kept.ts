@@ -53,7 +53,7 @@ export interface Ran {
  * Finds the steps that the answer really waited for: the one that was in last, or that decided; of those that it needed
  * the one that was in last; and so on.
  */
-function criticalOf({ steps }: Plan, { spans, failed }: Ended): ReadonlySet<number> {
+export function criticalOf({ steps }: Plan, { spans, failed }: Ended): ReadonlySet<number> {
   const found = new Set<number>()
   const later = (one: number, other: number): number => {
     const [a, b] = [spans[one]?.ended ?? NaN, spans[other]?.ended ?? NaN]
@@ -70,7 +70,7 @@ function criticalOf({ steps }: Plan, { spans, failed }: Ended): ReadonlySet<numb
 }
 
 /** Of the calls that the answer waited for, how long their replies may have lain there unseen. */
-function loopWaitOf(
+export function loopWaitOf(
   attempts: readonly AttemptTimes[],
   plan: Plan | null,
   critical: ReadonlySet<number> | null,
@@ -100,6 +100,7 @@ function stepsOf({ plan, ended }: Ran, critical: ReadonlySet<number>, began: num
         critical: critical.has(place),
         ...(error !== undefined && { error }),
         ...(skipped && { skipped }),
+        ...(part?.cache !== undefined && { cache: part.cache }),
         ...(part?.items !== undefined && { items: part.items }),
       },
     ]

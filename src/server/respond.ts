@@ -59,7 +59,9 @@ export function respond(responding: Responding, ended: Ended, exchange: Exchange
 /** Makes the response to a request that failed. */
 export function failed(exchange: Exchange, decisive: Missing, missing: readonly Missing[]): Response {
   decide(exchange, decisive.step, decisive.failure)
-  return responseOf(failureProblem(decisive, missing, exchange.id))
+  const problem = failureProblem(decisive, missing, exchange.id)
+  if (exchange.timing === null) return responseOf(problem)
+  return responseOf({ ...problem, headers: { ...problem.headers, 'server-timing': exchange.timing() } })
 }
 
 /** Makes the response of a problem. */
@@ -85,6 +87,7 @@ function whole(
     // What lacks a part must never be kept as if it were whole.
     headers['cache-control'] = 'no-store'
   }
+  if (exchange.timing !== null) headers['server-timing'] = exchange.timing()
   return responseFor(plan.status, headers, body)
 }
 

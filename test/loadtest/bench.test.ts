@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { peerNames, readArgs, UsageError } from '../../loadtest/bench/args.ts'
+import { gatewayNames, isGateway, peerNames, readArgs, UsageError } from '../../loadtest/bench/args.ts'
 import { readAutocannon, readWrk } from '../../loadtest/bench/load.ts'
 import type { Sample, Series } from '../../loadtest/bench/measure.ts'
 import { gatewayConfig } from '../../loadtest/bench/peers.ts'
@@ -51,7 +51,7 @@ describe('the command line', () => {
   test('"peers" measures all but the bare gateway, unless told which', () => {
     expect(readArgs(['peers'])).toMatchObject({
       peers: true,
-      only: peerNames.filter((name) => name !== 'bare' && name !== 'pipelined'),
+      only: peerNames.filter((name) => name === 'gateway' || !isGateway(name)),
     })
     expect(readArgs(['peers', '--only', 'go,gateway'])).toMatchObject({ peers: true, only: ['go', 'gateway'] })
     expect(readArgs([]).peers).toBe(false)
@@ -149,6 +149,11 @@ describe('the report', () => {
     const bare = series('bare', sample(10_000), sample(5000), sample(12_000))
     expect(costs([floor, gateway, bare])).toEqual([expect.stringMatching(/^At fan-out 3 .* cost 15\.0 % of/)])
     expect(costs([floor, gateway])).toEqual([])
+    const [blind, untraced] = [series('blind', sample(8_000)), series('untraced', sample(7_800))]
+    expect(costs([gateway, blind, untraced])).toEqual([
+      'At fan-out 3 the ledger costs 2.5 % of the throughput without.',
+      expect.stringMatching(/^At fan-out 3 tracing 1 % costs /),
+    ])
   })
 
   test('sets the gateway beside its peers, in Markdown', () => {
@@ -194,15 +199,12 @@ describe('the report', () => {
   })
 })
 
-test.each(['gateway', 'bare', 'pipelined'] as const)(
-  '%s makes as many different calls as the others, of a sound config',
-  (name) => {
-    const config = gatewayConfig(name, 'http://127.0.0.1:1', 10, 2, 3)
-    expect(parse(config, { file: '/gateway.yaml', env: {} }).faults).toEqual([])
-    expect(config.match(/call: GET origin \/a\d+/g)?.length).toBe(10)
-    expect(config).toContain('a10: { call: GET origin /a10 }')
-  },
-)
+test.each(gatewayNames)('%s makes as many different calls as the others, of a sound config', (name) => {
+  const config = gatewayConfig(name, 'http://127.0.0.1:1', 10, 2, 3)
+  expect(parse(config, { file: '/gateway.yaml', env: {} }).faults).toEqual([])
+  expect(config.match(/call: GET origin \/a\d+/g)?.length).toBe(10)
+  expect(config).toContain('a10: { call: GET origin /a10 }')
+})
 
 test('the reply is 486 bytes of JSON that a single-quoted nginx string can hold', () => {
   expect(Buffer.byteLength(reply)).toBe(486)
@@ -236,12 +238,12 @@ describe('the peers', () => {
 
   test('those that run here without installing anything answer as the gateway does; what is missing is told', async () => {
     const bench = join(import.meta.dirname, '../../loadtest/bench.ts')
-    const names = ['floor', 'naive', 'gateway', 'bare', 'pipelined', 'nginx-lua', 'go', 'krakend']
+    const names = ['floor', 'naive', 'gateway', 'bare', 'pipelined', 'traced', 'nginx-lua', 'go', 'krakend']
     const options = ['peers', '--check', '--fanout', '2', '--only', names.join(',')]
     const { stdout } = await promisify(execFile)(process.execPath, [bench, ...options])
     const left = [...stdout.matchAll(/^(\S+) is left out: (no \w+ on PATH|nginx has no Lua module .*)\.$/gm)]
     const able = names.filter((name) => !left.some(([, out]) => out === name))
-    expect(able).toEqual(expect.arrayContaining(['floor', 'naive', 'gateway', 'bare', 'pipelined']))
+    expect(able).toEqual(expect.arrayContaining(['floor', 'naive', 'gateway', 'bare', 'pipelined', 'traced']))
     expect(stdout).toContain(`${able.join(', ')} give the same answers.`)
   }, 120_000)
 })

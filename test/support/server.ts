@@ -48,6 +48,7 @@ export async function startServer(
       log,
       ledger,
       tracing,
+      timing: false,
       accounts: noAccounts,
       crowd: new Crowd(),
     }),
