@@ -41,7 +41,7 @@ export const metrics = [
   'loop_delay', // trend, ms, the p99 of each second
   'shed', // counter: requests refused as too many
   'missing', // counter: parts that answers did without
-  'upstream_calls', // counter: calls that were made
+  'upstream_calls', // counter: what was sent to upstreams
 ] as const
 
 /** The name of one. */

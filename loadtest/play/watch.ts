@@ -8,6 +8,7 @@ export interface Interval {
   readonly delayMs: number
   readonly shed: number
   readonly missing: number
+  /** What was sent to upstreams: a reply out of the cache, or shared with another, is not. */
   readonly calls: number
   /** Who was on the loop, as shares of the time, by phase. */
   readonly ledger: Readonly<Record<string, number>>
@@ -43,7 +44,7 @@ export function watcher(now: () => number = Date.now): (text: string) => Interva
       ...last,
       shed: sum('oneloop_requests_total', ({ result = '' }) => sheds.includes(result)),
       missing: sum('oneloop_missing_total'),
-      calls: sum('oneloop_calls_total'),
+      calls: sum('http_client_request_duration_seconds_count'),
       ledger: ledgerOf(grown, seconds),
       rssMiB: (samples.find(({ name }) => name === 'process_memory_usage_bytes')?.value ?? 0) / 2 ** 20,
     }

@@ -98,7 +98,7 @@ oneloop_requests_total{http_route="a",result="ok"} 100
 oneloop_requests_total{http_route="a",result="overloaded"} ${counts[0]}
 oneloop_requests_total{http_route="b",result="connection_limit_reached"} ${counts[0]}
 oneloop_missing_total{http_route="a",error_type="x"} ${counts[1]}
-oneloop_calls_total{upstream="u"} ${counts[2]}
+http_client_request_duration_seconds_count{upstream="u"} ${counts[2]}
 oneloop_loop_time_seconds_total{http_route="a",phase="parse"} ${active / 2}
 oneloop_loop_time_seconds_total{http_route="b",phase="parse"} ${active / 4}
 process_memory_usage_bytes 104857600
