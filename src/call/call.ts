@@ -70,6 +70,8 @@ export interface Cached {
   /** How old the reply is, and how long it is still fresh, in seconds; for less than 0 it has been stale. */
   readonly ageS?: number
   readonly ttlS?: number
+  /** Whether an operator's rule says how long it is fresh, whatever it says itself. */
+  readonly ruled?: boolean
   /** Why it was asked for (RFC 9211 §2.2). */
   readonly forwarded?: 'uri-miss' | 'vary-miss' | 'stale' | 'request' | 'bypass' | undefined
   /** Whether it is stored now. */

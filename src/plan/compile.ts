@@ -128,10 +128,19 @@ class Compiler {
     const { budget: budgetMs, status = 200 } = this.#route
     const { transform, accounts = nobodys } = this.#given
     const mergeAccount = transform === undefined ? accounts.merge : accounts.transform
-    return { steps, merge, mergeAccount, status, budgetMs, readsBody: this.#readsBody }
+    return {
+      steps,
+      merge,
+      mergeAccount,
+      status,
+      budgetMs,
+      readsBody: this.#readsBody,
+      varies: [...this.#varies].sort(),
+    }
   }
 
   #readsBody = false
+  readonly #varies = new Set<string>()
 
   #step(name: string, spec: StepSpec, place: number, sharing: number | null): Draft | null {
     const { call } = spec
@@ -220,6 +229,8 @@ class Compiler {
       suggest: (word, among) => this.#given.suggest(word, among),
       step: (ref) => {
         if (ref.root === 'body') this.#readsBody = true
+        if (ref.root === 'headers' && ref.path[0] !== undefined) this.#varies.add(ref.path[0].toLowerCase())
+        if (ref.root === 'cookies') this.#varies.add('cookie')
         const other = this.#places.get(ref.root)
         if (place !== null && other !== undefined) {
           this.#needs[place]?.add(other)

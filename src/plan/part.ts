@@ -14,6 +14,10 @@ export interface Part {
   value(): unknown
   /** The JSON text of the value, as it came where it came as JSON. */
   json(): string | Uint8Array
+  /** The JSON value for who may change it. */
+  own(): unknown
+  /** The replies that it is made of. */
+  readonly replies: readonly Reply[]
   readonly status?: number
   readonly headers?: ReplyHeaders
   /** What a cache had to do with it. */
@@ -22,13 +26,21 @@ export interface Part {
   readonly items?: number
 }
 
-const absent = { present: false, answered: false, value: () => undefined, json: () => 'null' } as const
+const nothing = { answered: false, replies: [] } as const
+const absent = {
+  ...nothing,
+  present: false,
+  value: () => undefined,
+  own: () => undefined,
+  json: () => 'null',
+} as const
 const skippedPart: Part = { ...absent, failure: null }
 
 /** Makes the part of a step that has failed or was skipped (`failure` null), with the fallback's JSON if it has one. */
 export function without(failure: Failure | null, fallback: string | null): Part {
   if (fallback !== null) {
-    return { failure, present: true, answered: false, value: () => JSON.parse(fallback), json: () => fallback }
+    const value = (): unknown => JSON.parse(fallback)
+    return { ...nothing, failure, present: true, value, own: value, json: () => fallback }
   }
   return failure === null ? skippedPart : { ...absent, failure }
 }
@@ -55,6 +67,8 @@ export function listed(outcomes: readonly Outcome[], reading: Reading, failure: 
     items: outcomes.length,
     present: any,
     answered: any,
+    replies: parts.flatMap((part) => part.replies),
+    own: () => parts.map((part) => part.own() ?? null),
     value: () => (values ??= parts.map((part) => part.value() ?? null)),
     json: () => joined(parts.map((part) => part.json())),
   }
@@ -86,16 +100,27 @@ class ReplyPart implements Part {
     return this.#reply.cache?.status
   }
 
+  get replies(): readonly Reply[] {
+    return [this.#reply]
+  }
+
   value(): unknown {
     if (!this.#decoded) {
-      const { body } = this.#reply
-      const { decode, work, account } = this.#reading
-      const before = work.on(account)
-      this.#value = body.length === 0 ? null : decode === 'json' ? parse(body) : textOf(body)
-      work.on(before)
+      const { memo } = this.#reply
+      // What is kept with a reply that others are given as well is parsed once for all of them.
+      this.#value = memo === undefined ? this.own() : (memo.value ??= { is: this.own() }).is
       this.#decoded = true
     }
     return this.#value
+  }
+
+  own(): unknown {
+    const { body } = this.#reply
+    const { decode, work, account } = this.#reading
+    const before = work.on(account)
+    const value: unknown = body.length === 0 ? null : decode === 'json' ? parse(body) : textOf(body)
+    work.on(before)
+    return value
   }
 
   json(): string | Uint8Array {

@@ -87,6 +87,8 @@ export interface Plan {
   /** The status of a response that has all it needs. */
   readonly status: number
   readonly budgetMs: number
+  /** The request fields that the answer depends on, in lower case. */
+  readonly varies: readonly string[]
   /** Whether anything reads the request's body. */
   readonly readsBody: boolean
 }

@@ -28,7 +28,7 @@ export class MergeEnded extends Error {
 /** Makes the body of a response by a function of the operator's. `steps` names the parts, `params` the parameters. */
 export function transformWith(transform: Transform, steps: readonly string[], params: readonly string[]): Merge {
   return async (state, scope) => {
-    const replies = Object.fromEntries(steps.map((name, place) => [name, state.parts[place]?.value() ?? null]))
+    const replies = Object.fromEntries(steps.map((name, place) => [name, state.parts[place]?.own() ?? null]))
     const made = await endedWith(scope, transform(transformInput(state, params), replies))
     if (made === undefined) throw new TypeError('the transform returned nothing')
     return jsonOf(made)

@@ -7,6 +7,7 @@ import type { Plan } from '../plan/plan.ts'
 import { MergeEnded } from '../plan/respond.ts'
 import type { Ended } from '../plan/run.ts'
 import type { RequestMeter } from '../telemetry/meters.ts'
+import { composeFields, personal } from './composed.ts'
 import { type Exchange, decide } from './enter.ts'
 import { type FieldRules, type Fields, applyRules, beyondTheBody } from './fields.ts'
 import { type Problem, failureProblem } from './problem.ts'
@@ -20,6 +21,8 @@ export interface Responding {
   readonly rules: FieldRules | null
   /** The places of the steps whose header fields are copied. */
   readonly from: readonly number[]
+  /** Whether its responses may be kept: it answers GET. */
+  readonly composes: boolean
 }
 
 /** Makes the response of what a plan came to: at once, but for a transform that itself waits for something. */
@@ -70,16 +73,20 @@ export function responseOf({ status, headers, body }: Problem): Response {
 }
 
 function whole(
-  { plan, rules, from }: Responding,
+  { plan, rules, from, composes }: Responding,
   { state }: Ended,
   exchange: Exchange,
   missing: readonly Missing[],
   body: string | Uint8Array,
 ): Response {
   let headers: Fields = { 'content-type': 'application/json', 'x-request-id': exchange.id }
+  const isKnown = composes && missing.length === 0 && composeFields(headers, plan, state, body)
+  const composed = headers['cache-control']
   if (rules !== null) {
     // What is there already stays: our own fields, and those of the steps that were named before.
     for (const place of from) headers = { ...beyondTheBody(state.parts[place]?.headers ?? {}), ...headers }
+    if (composed !== undefined && headers['set-cookie'] !== undefined)
+      headers['cache-control'] = personal(String(composed))
     applyRules(headers, rules, state)
   }
   if (missing.length > 0) {
@@ -88,7 +95,7 @@ function whole(
     headers['cache-control'] = 'no-store'
   }
   if (exchange.timing !== null) headers['server-timing'] = exchange.timing()
-  return responseFor(plan.status, headers, body)
+  return responseFor(isKnown ? 304 : plan.status, headers, body)
 }
 
 function responseFor(status: number, headers: Fields, body: string | Uint8Array): Response {

@@ -31,7 +31,8 @@ export function serveSteps(
   { plan, rules, from }: { plan: Plan; rules: FieldRules | null; from: readonly number[] },
   { maxBytes, schema, reads }: BodyOptions,
 ): Served['serve'] {
-  const responding = { plan, rules, from, meter: entrance.meter, accounts: entrance.accounts }
+  const responding = { plan, rules, from, meter: entrance.meter, accounts: entrance.accounts, composes: false }
+  const composing = { ...responding, composes: plan.status === 200 }
   const check = schema === undefined ? null : bodyCheck(schema)
   const readsBody = reads || plan.readsBody
 
@@ -42,7 +43,9 @@ export function serveSteps(
     const refusal = check === null ? null : check(json)
     if (refusal !== null) return refuse(peer, exchange, refusal)
     const input = new RequestInput(exchange, peer.incoming, param, json === undefined ? null : body, json)
-    return run(plan, input, exchange.scope).then((ended) => respond(responding, ended, exchange))
+    const { method } = peer.incoming
+    const as = method === 'GET' || method === 'HEAD' ? composing : responding
+    return run(plan, input, exchange.scope).then((ended) => respond(as, ended, exchange))
   }
 
   return (peer, param) => {

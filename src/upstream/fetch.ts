@@ -187,7 +187,8 @@ export class Fetch {
     const stored = life !== null && this.#store(arrived, life, reply)
     if (!stored) keeper.unshared.note(this.#place.key, keeper.now())
     const ttlS = stored ? Math.floor(life.freshMs / 1_000) : 0
-    return { ...reply, cache: { status: 'miss', ageS: 0, ttlS, forwarded: this.#forwarded, stored } }
+    const ruled = stored && keeper.rules.ttl !== 'http'
+    return { ...reply, cache: { status: 'miss', ageS: 0, ttlS, ruled, forwarded: this.#forwarded, stored } }
   }
 
   #store(arrived: Arrived, life: Life, { body }: Reply): boolean {
@@ -244,7 +245,8 @@ export function cachedOf(
 ): Cached {
   const ageS = Math.floor(ageIn(entry, now) / 1_000)
   const ttlS = Math.floor(leftOf(heldBy(keeper, entry), now) / 1_000)
-  return forwarded === undefined ? { status, ageS, ttlS } : { status, ageS, ttlS, forwarded }
+  const ruled = keeper.rules.ttl !== 'http'
+  return forwarded === undefined ? { status, ageS, ttlS, ruled } : { status, ageS, ttlS, ruled, forwarded }
 }
 
 /** Sends a call on as it is, without a look at what is stored. */

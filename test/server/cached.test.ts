@@ -239,3 +239,91 @@ test('who waits for a reply that turns out to be for one client only asks for hi
   for (const answer of waiting.slice(1)) answer()
   expect((await Promise.all(many)).length).toBe(5)
 })
+
+/** A gateway with one route of two steps, and what each of them is answered with. */
+async function startMerged(fields: Record<string, Record<string, string>>, steps: string) {
+  await using stack = new AsyncDisposableStack()
+  const script: Script = ({ target }, socket) => void socket.write(json({ target }, 200, fields[target] ?? {}))
+  const origin = stack.use(await startOrigin(script))
+  const gateway = await startGateway(`
+upstreams: { o: { endpoints: ["${origin.url}"] } }
+routes: [ { match: GET /, steps: { ${steps} } } ]
+`)
+  stack.defer(() => void gateway.close())
+  const owned = stack.move()
+  return { url: gateway.url, origin, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+const plainSteps = 'a: { call: GET o /a }, b: { call: GET o /b }'
+
+test.each([
+  ['max-age=60', 'max-age=30', 'max-age=30'],
+  ['public, max-age=60', 'private, max-age=90', 'private, max-age=60'],
+  ['max-age=60', 'no-store', 'no-store'],
+  ['max-age=60', 'no-cache', 'no-cache'],
+  ['max-age=60, must-revalidate', 's-maxage=10, max-age=90', 'max-age=60, must-revalidate'],
+  ['max-age=60', '', 'no-cache'],
+  ['', '', null],
+])('of parts that say %j and %j the whole says %j', async (a, b, whole) => {
+  const fieldsOf = (value: string): Record<string, string> => (value === '' ? {} : { 'cache-control': value })
+  await using it = await startMerged({ '/a': fieldsOf(a), '/b': fieldsOf(b) }, plainSteps)
+  const got = await fetch(it.url)
+  await got.text()
+  expect(got.headers.get('cache-control')).toBe(whole)
+  expect(got.headers.has('etag')).toBe(whole !== null && whole !== 'no-store')
+  expect(got.headers.has('cache-status')).toBe(false)
+})
+
+test('what comes from a cache tells how old it is, and from where each part came', async () => {
+  await using it = await startMerged(
+    { '/b': { 'cache-control': 'max-age=100', age: '40' } },
+    'a: { call: GET o /a, cache: 1m }, b: { call: GET o /b, cache: http }',
+  )
+  const first = await fetch(it.url)
+  await first.text()
+  expect(first.headers.get('cache-status')).toMatch(
+    /^oneloop\/a;fwd=uri-miss;ttl=60;stored, oneloop\/b;fwd=uri-miss;ttl=(?:60|59);stored$/,
+  )
+  const second = await fetch(it.url)
+  await second.text()
+  expect(second.headers.get('cache-status')).toMatch(/^oneloop\/a;hit;ttl=\d+, oneloop\/b;hit;ttl=\d+$/)
+  // Fresh for a minute, and as old as its oldest part.
+  const age = Number(second.headers.get('age'))
+  expect(age).toBeGreaterThanOrEqual(40)
+  expect(Number(/^max-age=(\d+)$/.exec(second.headers.get('cache-control') ?? '')?.[1])).toBeLessThanOrEqual(60 + age)
+  expect(it.origin.requests.length).toBe(2)
+})
+
+test('a client that has the merged response already is told so', async () => {
+  await using it = await startMerged({}, 'a: { call: GET o /a, cache: 1m }, b: { call: GET o /b, cache: 1m }')
+  const first = await fetch(it.url)
+  const etag = first.headers.get('etag') ?? ''
+  expect([first.status, etag]).toEqual([200, expect.stringMatching(/^".+"$/)])
+  const text = await first.text()
+  const ask = (known: string) =>
+    fetch(it.url, { headers: { 'if-none-match': known, 'cache-control': 'x', pragma: 'x' } })
+  const same = await ask(`"other", W/${etag}`)
+  expect([same.status, same.headers.get('etag'), await same.text()]).toEqual([304, etag, ''])
+  const other = await ask('"other"')
+  expect([other.status, await other.text()]).toEqual([200, text])
+})
+
+test('what depends on who asks is private, and says which fields it depends on', async () => {
+  const call =
+    '{ upstream: o, path: /a, headers: { authorization: "{headers.Authorization?}", x-a: "{headers.x-a?}" } }'
+  await using it = await startMerged({}, `a: { call: ${call}, cache: 1m }`)
+  const got = await fetch(it.url, { headers: { authorization: 'me' } })
+  await got.text()
+  expect(got.headers.get('cache-control')).toBe('private, max-age=60')
+  expect(got.headers.get('vary')).toBe('authorization, x-a')
+})
+
+test('an answer that lacks a part is not to be kept, whatever the others say', async () => {
+  await using it = await startMerged(
+    { '/a': { 'cache-control': 'max-age=60' } },
+    'a: { call: GET o /a, cache: http }, b: { call: GET o /b, accept: 404, optional: true }',
+  )
+  const got = await fetch(it.url)
+  await got.text()
+  expect([got.headers.get('cache-control'), got.headers.has('etag')]).toEqual(['no-store', false])
+})

@@ -50,7 +50,8 @@ test('fields of the named steps stand on the response, the first named first, bu
     'x-from': '/b',
     'x-only-a': '1',
     'x-only-b': '1',
-    'cache-control': 'max-age=60',
+    // Their Date says that they are old, and cookies are for one client.
+    'cache-control': 'private, max-age=0',
   })
   expect(response.all('set-cookie')).toEqual(['a=1', 'b=2'])
   expect(response.headers).toMatchObject({
@@ -59,7 +60,8 @@ test('fields of the named steps stand on the response, the first named first, bu
     'x-set': '/a none',
   })
   expect(response.headers['date']).not.toContain('2024')
-  for (const name of ['etag', 'age', 'vary', 'x-hop']) expect(response.headers).not.toHaveProperty(name)
+  expect(response.headers['etag']).toMatch(/^"[\w-]{27}"$/)
+  for (const name of ['age', 'vary', 'x-hop']) expect(response.headers).not.toHaveProperty(name)
 })
 
 test('the id of the request stands on the response, whatever the named steps answered', async () => {

@@ -33,7 +33,7 @@ test('a bug of ours costs the request that meets it only: 500 to the client, whe
   }
   const none = { set: [], remove: new Set<string>() }
   const forward = { upstream, name: 'u', accounts: noAccounts, target: null, request: none, response: none, keep: null }
-  const rest = { merge: () => '{}', status: 200, budgetMs: 5_000, readsBody: false, mergeAccount: 0 }
+  const rest = { merge: () => '{}', status: 200, budgetMs: 5_000, readsBody: false, varies: [], mergeAccount: 0 }
   const plan = { ...rest, steps: [stepOf(upstream)] }
   const answers: Upstream = () => Promise.resolve({ ok: true, status: 200, headers: {}, body: Buffer.from('1') })
   const bind = (): never => {
@@ -96,6 +96,7 @@ test('the budget of a request begins when its body is in', async () => {
     status: 200,
     budgetMs: 5_000,
     readsBody: true,
+    varies: [],
     mergeAccount: 0,
   }
   const body = { maxBytes: 1_024, schema: undefined, reads: false }
