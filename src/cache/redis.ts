@@ -127,10 +127,12 @@ export function redisStore(options: RedisStoreOptions, others: Others): RedisSto
     get following() {
       return following.on
     },
-    destroy() {
+    async destroy() {
+      // What was given back last is sent at the end of this turn: else others would wait for it to run out.
+      await new Promise((resolve) => setImmediate(resolve))
+      await run(() => client.quit())
       following.stop()
       client.disconnect()
-      return Promise.resolve()
     },
   }
 }

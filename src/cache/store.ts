@@ -40,7 +40,7 @@ export interface Store {
   delete(key: string): void
   /** Drops what was kept until now, and tells how many entries that were; null when some could not be reached. */
   purge(what: Purge): Promise<number | null>
-  /** Takes the lease of a key for at most so long; null when another gateway has it. */
+  /** Takes the lease of a key for at most so long; null when another gateway has it, or has stored the entry just now. */
   lease(key: string, ms: number): Lease | Promise<Lease | null>
   /**
    * Waits until another gateway has stored the entry of a key or has no lease of it any more: true. False when the

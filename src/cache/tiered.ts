@@ -48,6 +48,19 @@ export function tieredStore(memory: MemoryStore, redisOf: (others: Others) => Re
     return asking.found
   }
 
+  /**
+   * Whether Redis has another entry than was found here: who had the lease before may have stored one after it was asked
+   * for, and what tells of that may be on its way. It is in memory then, so that whoever looks again finds it.
+   */
+  async function isNewer(key: string): Promise<boolean> {
+    const before = memory.get(key)?.receivedAt
+    const found = await redis.find(key)
+    if (found === null || found.entry.receivedAt === before || !sound()) return false
+    memory.set(key, found.entry, found.until - Date.now())
+    // What memory does not take would be looked for again and again.
+    return memory.get(key)?.receivedAt === found.entry.receivedAt
+  }
+
   return {
     get: (key) => (sound() ? memory.get(key) : null) ?? asked.get(key)?.found ?? ask(key),
     set(key, entry, keepMs) {
@@ -69,12 +82,9 @@ export function tieredStore(memory: MemoryStore, redisOf: (others: Others) => Re
     },
     async lease(key, ms) {
       const lease = await redis.lease(key, ms)
-      // Who had it before may have stored what the copy here knows nothing of yet.
-      if (lease?.shared === true) {
-        forget(key)
-        memory.delete(key)
-      }
-      return lease
+      if (lease?.shared !== true || !(await isNewer(key))) return lease
+      lease.release()
+      return null
     },
     changed: (key, scope) => redis.changed(key, scope),
     async destroy() {
