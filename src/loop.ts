@@ -17,6 +17,7 @@ import { type Line, LogQueue, Sparing } from './telemetry/log.ts'
 import { type Batch, Queue } from './telemetry/queue.ts'
 import type { Kept } from './telemetry/record.ts'
 import { Keeper } from './telemetry/tracing.ts'
+import { Slices } from './telemetry/slices.ts'
 import { Utilisation } from './telemetry/utilisation.ts'
 
 /** What a data loop is started with. */
@@ -25,6 +26,7 @@ export interface LoopData {
   readonly version: number
   readonly config: Config
   readonly layout: Layout
+  readonly slices: SharedArrayBuffer
   readonly port: number
   /** Whether several loops listen on the port. */
   readonly shared: boolean
@@ -70,13 +72,13 @@ const busyFrom = 0.05
 // A few hundred kilobytes, if the control loop does not come to take them.
 const maxTraces = 200
 
-const { version: first, config, layout, port: tcpPort, shared } = workerData as LoopData
+const { version: first, config, layout, slices, port: tcpPort, shared } = workerData as LoopData
 // What does not hang on a config.
 const instruments = new Instruments(seriesOfConfig(config), layout)
 timeCollections(instruments)
 const delayMeter = measureDelays()
 tell({ type: 'delays', delays: delayMeter.delays })
-const ledger = new Ledger(instruments, config.telemetry.ledger)
+const ledger = new Ledger(instruments, config.telemetry.ledger, new Slices(slices))
 const wheel = new Wheel()
 const utilisation = new Utilisation()
 setInterval(() => {

@@ -9,6 +9,7 @@ import { meaning } from './meaning.ts'
 import { kinds, purge } from './purge.ts'
 import { unreachable } from './routes.ts'
 import { start } from './start.ts'
+import { top } from './top.ts'
 import { ownVersion } from './version.ts'
 
 const help = `Oneloop: one request in, several upstream calls out on one event loop, one answer back.
@@ -21,6 +22,7 @@ Usage: oneloop COMMAND [--config FILE]
   diff OLD NEW              say what a change of the config does to routes, steps, upstreams and limits
   purge                     have a running gateway drop replies from its cache, by one of
                             --tag, --prefix and --key
+  top                       show a running gateway in the terminal: who is on its loop, routes, upstreams
   help                      this text
   version                   the version
 
@@ -33,7 +35,7 @@ Options
   --tag TAG                 purge: replies that have the tag
   --prefix TEXT             purge: replies whose key begins so; "GET users /" means all of an upstream, "" means all
   --key KEY                 purge: the reply of one call, "GET users /users/7", however it varies
-  --ops URL                 purge: the ops port; default http://127.0.0.1:9090
+  --ops URL                 purge, top: the ops port; default http://127.0.0.1:9090
   --token TOKEN             purge: what the config has as ops.token; default: the variable OPS_TOKEN
 
 Exit status: 0 done, 1 a fault in the config or the run, or not all is purged, 2 a fault in the command.
@@ -85,8 +87,9 @@ async function main(args: string[]): Promise<number> {
     return differ(before, after, parsed.values.json)
   }
   if (command === 'purge' && rest.length === 0) return purged(parsed.values)
+  if (command === 'top' && rest.length === 0) return toldBy(parsed.values, () => top(parsed.values.ops))
   return misused(
-    ['start', 'check', 'explain', 'diff', 'purge'].includes(command)
+    ['start', 'check', 'explain', 'diff', 'purge', 'top'].includes(command)
       ? `too few or too many words for "${command}"`
       : `no command "${command}"`,
   )
@@ -96,8 +99,11 @@ function purged(values: Values): Promise<number> | number {
   if (kinds.filter((kind) => values[kind] !== undefined).length !== 1) {
     return misused('"purge" needs one of --tag, --prefix and --key')
   }
-  if (!URL.canParse(values.ops)) return misused(`--ops needs a URL such as ${options.ops.default}`)
-  return purge({ ...values, token: values.token ?? process.env.OPS_TOKEN ?? '' })
+  return toldBy(values, () => purge({ ...values, token: values.token ?? process.env.OPS_TOKEN ?? '' }))
+}
+
+function toldBy({ ops }: Values, run: () => Promise<number>): Promise<number> | number {
+  return URL.canParse(ops) ? run() : misused(`--ops needs a URL such as ${options.ops.default}`)
 }
 
 /** Tells what a change does; exits as diff does. */

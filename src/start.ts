@@ -6,6 +6,7 @@ import type { Config } from './config/schema.ts'
 import { watch } from './config/watch.ts'
 import { configMeter } from './ops/config.ts'
 import { accessLines } from './ops/access.ts'
+import { dashboard } from './ops/dashboard.ts'
 import { type Shown, listenOps, opsApp } from './ops/http.ts'
 import type { Level } from './ops/level.ts'
 import { type LogWriter, logWriter } from './ops/log.ts'
@@ -45,6 +46,7 @@ export async function start(config: Config, loaded: Loaded, read: () => Promise<
     numbers.slot('oneloop.traces.dropped', {}).add(batch.dropped)
     access(batch.items)
     push?.traces(batch.items)
+    board.kept(batch.items)
   }
   const supervisor = new Supervisor(config, { ...writer, traces })
   const started = Promise.withResolvers<void>()
@@ -60,9 +62,19 @@ export async function start(config: Config, loaded: Loaded, read: () => Promise<
     count: (result) => meter.reloaded(result),
   })
   const readings = (): Reading[] => [...told(supervisor.read()), ...numbers.read(), meter.revision()]
+  const board = dashboard({
+    config: () => supervisor.config,
+    revision: () => meter.revision().attributes['revision'] ?? '',
+    version: await ownVersion(),
+    state: () => supervisor.status().state,
+    loops: () => supervisor.threads(),
+    readings,
+    recent: () => recent.list().traces,
+    tell: (message, fields) => writer.log('warn', message, fields),
+  })
   const look = observer(numbers, tells, () => supervisor.threads())
   look()
-  setInterval(look, 1_000).unref()
+  setInterval(() => board.second(look()), 1_000).unref()
   const shown: Shown = {
     ready: () => ({ ready: supervisor.status().ready, state: supervisor.status().state }),
     status: () => ({
@@ -80,6 +92,7 @@ export async function start(config: Config, loaded: Loaded, read: () => Promise<
     reload: (why) => reloader.reload(why),
     log: (level) => changeLevel(writer, level),
   })
+  board.serve(app)
   const { host, port } = config.ops
   const stopped = untilStopped(supervisor, writer)
   process.on('SIGHUP', () => void reloader.reload('SIGHUP'))

@@ -8,12 +8,15 @@ import { Changeover, type Changing, StartFault } from './changeover.ts'
 import type { Config } from './config/schema.ts'
 import type { FromLoop, LoopData, ToLoop } from './loop.ts'
 import { type Probe, workerProbe } from './ops/probe.ts'
+import type { Recorded } from './ops/profile.ts'
+import { record } from './ops/recording.ts'
 import { seriesOfConfig } from './series.ts'
 import { Instruments, type Reading } from './telemetry/instruments.ts'
 import type { Line } from './telemetry/log.ts'
 import { isActiveRequests } from './telemetry/meters.ts'
 import type { Batch } from './telemetry/queue.ts'
 import type { Kept } from './telemetry/record.ts'
+import { Slices } from './telemetry/slices.ts'
 import { Rest, type Standing, namedIn, standingOf } from './telemetry/standing.ts'
 import { isRedisUp } from './telemetry/stores.ts'
 
@@ -44,12 +47,17 @@ export interface Thread {
   readonly name: string
   /** Null while it is being replaced. */
   readonly worker: Worker | null
+  readonly instruments: Instruments
+  /** Takes down from now on when whose work began; gives what ends that and tells it. */
+  record(): () => Recorded
   readonly probe: Probe | null
   readonly listening: boolean
   readonly deaths: number
 }
 
 interface Loop extends Changing {
+  readonly slices: Slices
+  record(): ReturnType<typeof record>
   readonly name: string
   instruments: Instruments
   worker: Worker | null
@@ -133,6 +141,11 @@ export class Supervisor {
     return { state: this.#state, ready, port: this.#port, loops, draining, degraded }
   }
 
+  /** The config that is served. */
+  get config(): Config {
+    return this.#changeover.config
+  }
+
   /** Gives the threads of the data loops. */
   threads(): readonly Thread[] {
     return this.#loops
@@ -193,6 +206,7 @@ export class Supervisor {
   #begin(loop: Loop): Promise<void> {
     const data: LoopData = {
       ...this.#changeover.begin(loop),
+      slices: loop.slices.buffer,
       port: this.#port,
       shared: this.#loops.length > 1,
     }
@@ -277,10 +291,15 @@ export function loopNames({ loops }: Config): string[] {
 
 function loopOf(name: string, instruments: Instruments): Loop {
   const rest = new Rest()
+  const slices = new Slices()
   return {
     name,
     instruments,
+    slices,
     rest,
+    record() {
+      return record(slices, this.instruments)
+    },
     change(series) {
       const before = namedIn(this.instruments)
       this.instruments = this.instruments.changed(series)

@@ -74,6 +74,12 @@ const cases: Case[] = [
       says: door.test(file) ? null : library.startsWith('node:') ? 'process is a global' : 'only',
     })),
   ),
+  { file: 'src/ops/page/some.ts', code: `export * from '../observe.ts'`, says: null },
+  { file: 'src/ops/page/some.ts', code: `export * from '../../telemetry/meters.ts'`, says: null },
+  { file: 'src/ops/page/some.ts', code: `export * from '../../server/app.ts'`, says: 'ops/page/ imports only' },
+  { file: 'src/ops/page/client/some.ts', code: `export * from '../moment.ts'`, says: null },
+  { file: 'src/ops/page/client/some.ts', code: `export * from '../present.ts'`, says: 'the page runs in a browser' },
+  { file: 'src/ops/page/client/some.ts', code: `export * from 'node:fs'`, says: 'the page runs in a browser' },
   // Files that have a list of patterns of their own keep the rules of their room.
   ...['pool', 'connect', 'parser', 'stack', 'wires'].flatMap((name) => [
     { file: `src/upstream/${name}.ts`, code: `export * from '../plan/run.ts'`, says: 'upstream/ imports only' },

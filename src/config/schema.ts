@@ -74,6 +74,9 @@ const telemetry = z.strictObject({
       'Whether clients are told in Server-Timing how long each step took, and what of the loop the request had.',
     )
     .prefault(false),
+  blocked: positive
+    .describe('A data loop that does one thing for longer is told of and profiled, at most once a minute.')
+    .prefault('200ms'),
   ledger: flag.describe("Whether the loop's time is taken down by route, upstream and phase.").prefault(true),
   otlp: otlp
     .describe(

@@ -1,9 +1,7 @@
 import { type ServerType, serve } from '@hono/node-server'
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { mayChange } from './change.ts'
 import { type Level, changeLevel } from './level.ts'
-import { problem } from './problem.ts'
 import { type Form, formOf, forms } from './prometheus.ts'
 import { type PurgeAll, purge } from './purge.ts'
 import { type Reload, reload } from './reload.ts'
@@ -30,9 +28,6 @@ export interface Changes {
   log(level: Level): void
 }
 
-// Nobody has more than that to say.
-const maxBodyBytes = 64 * 1024
-
 /**
  * Serves health, numbers and status from the control loop, so that they answer also while a data loop is blocked.
  * `/livez` says that this process need not be killed, `/readyz` that it may be sent requests.
@@ -44,11 +39,6 @@ export function opsApp(shown: Shown, changes: Changes): Hono {
     c.header('cache-control', 'no-store')
   })
   app.on('POST', '/api/*', mayChange(changes.token))
-  app.on(
-    'POST',
-    '/api/*',
-    bodyLimit({ maxSize: maxBodyBytes, onError: () => problem(413, `the body has more than ${maxBodyBytes} bytes`) }),
-  )
   app.get('/livez', (c) => c.text('ok\n'))
   app.get('/readyz', (c) => {
     const state = shown.ready()
@@ -63,9 +53,6 @@ export function opsApp(shown: Shown, changes: Changes): Hono {
   app.post('/api/purge', (c) => purge(c, changes.purge))
   app.post('/api/reload', (c) => reload(c, changes.reload))
   app.post('/api/log', (c) => changeLevel(c, (level) => changes.log(level)))
-  app.get('/', (c) =>
-    c.text('Oneloop ops: /livez /readyz /metrics /api/status /api/traces; POST /api/purge /api/reload /api/log\n'),
-  )
   return app
 }
 

@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import { textOf } from './body.ts'
 import { problem } from './problem.ts'
 
 /** What is to be dropped from the cache. */
@@ -12,7 +13,9 @@ const shape = 'expected a JSON object with one of "key", "tag" and "prefix", and
 
 /** Answers a POST that says what to drop: `{ "tag": "country:NO" }`. */
 export async function purge(c: Context, purgeAll: PurgeAll): Promise<Response> {
-  const what = wantedOf(await c.req.text())
+  const text = await textOf(c)
+  if (typeof text !== 'string') return text
+  const what = wantedOf(text)
   if (what === null) return problem(400, shape)
   const { purged, whole } = await purgeAll(what)
   if (whole) return c.json({ purged })

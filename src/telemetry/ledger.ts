@@ -2,7 +2,10 @@ import { performance } from 'node:perf_hooks'
 import type { Account, AttemptTimes, Work } from '../call/work.ts'
 import { arrivalsOf } from './accounts.ts'
 import { type Instruments, current } from './instruments.ts'
+import { Slices } from './slices.ts'
 
+// Nobody takes profiles of what has no slices of its own.
+const unwanted = new Slices(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT))
 // What takes less cannot have been a wait for sockets: for that the kernel is entered and left, and a thread woken.
 const blinkMs = 0.01
 // No socket read and no parser takes as long at a time: what it was is not known, and who came next is not to blame.
@@ -20,6 +23,7 @@ export class Ledger {
   /** When the last switch was, on the clock of `performance.now()`. */
   since: number
   readonly #on: boolean
+  readonly #slices: Slices
   #values: Float64Array
   #arrivals: Int32Array
   readonly #timing = performance.nodeTiming
@@ -31,9 +35,10 @@ export class Ledger {
   #wokeAt: number | null = null
   #lookedAt: number
 
-  /** With `on` false nothing is taken down. */
-  constructor(instruments: Instruments, on: boolean = true) {
+  /** With `on` false nothing is taken down. `slices` takes each switch down as well, while somebody wants them. */
+  constructor(instruments: Instruments, on: boolean = true, slices: Slices = unwanted) {
     this.#on = on
+    this.#slices = slices
     this.#values = instruments.values
     this.#arrivals = arrivalsOf(instruments)
     this.#values[current.origin] = performance.timeOrigin
@@ -68,6 +73,7 @@ export class Ledger {
     this.since = now
     this.#values[current.account] = account
     this.#values[current.since] = now
+    if (this.#slices.wanted) this.#slices.add(now, account)
   }
 
   /**

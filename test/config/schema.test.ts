@@ -52,7 +52,7 @@ test('what is not written has the value of the table of defaults', () => {
         trusted: false,
       },
     },
-    telemetry: { sample: 0.01, slow: 1000, timing: false, ledger: true, otlp: null },
+    telemetry: { blocked: 200, sample: 0.01, slow: 1000, timing: false, ledger: true, otlp: null },
     routes: [
       {
         match: { method: 'ANY', path: '/shop/*' },

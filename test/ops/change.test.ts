@@ -1,6 +1,7 @@
+import { Readable } from 'node:stream'
 import { afterAll, describe, expect, test } from 'vitest'
 import { listenOps, opsApp } from '../../src/ops/http.ts'
-import { ask, request } from '../support/client.ts'
+import { ask, chunk, request } from '../support/client.ts'
 
 const closing: (() => void)[] = []
 afterAll(() => closing.forEach((close) => close()))
@@ -98,8 +99,9 @@ describe('without a token', () => {
   ])('P11: of peers only those of this machine may: %s is answered %d', async (remoteAddress, status) => {
     const purge = () => Promise.resolve({ purged: 1, whole: true })
     const app = opsApp(shown, { token: '', purge, reload, log: () => {} })
-    const peer = { incoming: { socket: { remoteAddress, remotePort: 1, remoteFamily: 'IPv4' } } }
-    const init = { method: 'POST', body: '{"tag":"x"}' }
+    const socket = { remoteAddress, remotePort: 1, remoteFamily: 'IPv4' }
+    const peer = { incoming: Object.assign(Readable.from([Buffer.from('{"tag":"x"}')]), { socket }) }
+    const init = { method: 'POST' }
     expect((await app.request('http://127.0.0.1:9090/api/purge', init, peer)).status).toBe(status)
   })
 
@@ -112,6 +114,27 @@ describe('without a token', () => {
 })
 
 describe('purge', () => {
+  test('a body that says too much is refused, also one of no known length', async () => {
+    const { port } = await ops('')
+    const large = JSON.stringify({ tag: 'x'.repeat(70_000) })
+    const own = { host: `127.0.0.1:${port}` }
+    expect((await ask(port, request('POST', '/api/purge', own, large))).status).toBe(413)
+    const chunked = request(
+      'POST',
+      '/api/purge',
+      { ...own, 'transfer-encoding': 'chunked' },
+      Buffer.concat([chunk(large), chunk('')]),
+    )
+    expect((await ask(port, chunked)).status).toBe(413)
+    const small = request(
+      'POST',
+      '/api/purge',
+      { ...own, 'transfer-encoding': 'chunked' },
+      Buffer.concat([chunk('{"tag":"x"}'), chunk('')]),
+    )
+    expect((await ask(port, small)).status).toBe(200)
+  })
+
   test.each(['', '{', '[]', '"x"', 'null', '{}', '{"tag":1}', '{"tag":"x","key":"y"}', '{"prefixes":"x"}'])(
     'takes nothing for a wish that is none: %s',
     async (body) => {

@@ -24,6 +24,7 @@ const programs: readonly Program[] = [
     command: 'promtool',
     packages: { 'apt-get': 'prometheus', dnf: 'golang-github-prometheus', apk: 'prometheus', brew: 'prometheus' },
   },
+  { command: 'chromium', packages: { 'apt-get': 'chromium', dnf: 'chromium', apk: 'chromium' } },
 ]
 
 const installers: readonly Installer[] = [
