@@ -283,11 +283,16 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: unknown, error: Error): void {
-    // Its connection has ended, and others are open.
-    this.#giveBack(true)
     const why =
       error === refused ? failure('connection_terminated', error.message) : classify(error, this.#status !== 0)
-    this.#settle(this.#controller === null ? { ...why, unsent: true } : why)
+    const failed = this.#controller === null ? { ...why, unsent: true } : why
+    // Not before undici is through with all that were on the connection: it takes for granted that none is added
+    // meanwhile, and whoever is told of this may make its next call at once, over this client.
+    queueMicrotask(() => {
+      // Its connection has ended, and others are open.
+      this.#giveBack(true)
+      this.#settle(failed)
+    })
   }
 
   async #undoCoding(coding: string, body: Uint8Array): Promise<void> {
