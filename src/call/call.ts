@@ -36,6 +36,8 @@ export interface Call {
 /** What makes calls that are under way at once one call. */
 export interface Share {
   readonly key: string
+  /** The key under which what comes of it will be stored: other gateways wait for that. */
+  readonly stored: string
   /** Whether what arrives will do for the others as well; of a call with a sink they are told while it arrives. */
   readonly keeps: () => boolean
 }

@@ -1,5 +1,5 @@
 import type { Lease, Store } from '../cache/store.ts'
-import type { Call, Layer, Outcome, Sink, Upstream } from '../call/call.ts'
+import type { Call, Layer, Outcome, Share, Sink, Upstream } from '../call/call.ts'
 import { Eventual } from '../call/eventual.ts'
 import { type FailureName, failure } from '../call/failure.ts'
 import { Scope } from '../call/scope.ts'
@@ -34,7 +34,7 @@ export function coalesce(shared: Shared): Layer {
           return left ? made({ ...call, share }, scope) : outcome
         })
       }
-      const begun = new Flight(shared, share.key)
+      const begun = new Flight(shared, share)
       return call.sink === undefined
         ? together(begun, call, scope, next)
         : streamed(begun, share, call, call.sink, scope, next)
@@ -62,7 +62,7 @@ function together(flight: Flight, call: Call, scope: Scope, next: Upstream): Pro
 /** Makes a call for the one whose stream it is; the others wait whether it will do for them as well. */
 function streamed(
   flight: Flight,
-  { keeps }: NonNullable<Call['share']>,
+  { keeps }: Share,
   call: Call,
   sink: Sink,
   scope: Scope,
@@ -97,13 +97,15 @@ function streamed(
 export class Flight {
   readonly #shared: Shared
   readonly #key: string
+  readonly #stored: string
   readonly #waiters = new Set<(outcome: Outcome) => void>()
   #emptied: (() => void) | null = null
   #lease: Lease | null = null
 
-  constructor(shared: Shared, key: string) {
+  constructor(shared: Shared, { key, stored }: Share) {
     this.#shared = shared
     this.#key = key
+    this.#stored = stored
     shared.flights.set(key, this)
   }
 
@@ -145,7 +147,7 @@ export class Flight {
   /** Makes the call once no other gateway is about to, or says that another has. */
   leased(scope: Scope, make: () => PromiseLike<Outcome>): PromiseLike<Outcome> {
     const { store, leaseMs } = this.#shared
-    const lease = store.lease(this.#key, leaseMs)
+    const lease = store.lease(this.#stored, leaseMs)
     if (!(lease instanceof Promise)) {
       this.#lease = lease
       return make()
@@ -153,7 +155,7 @@ export class Flight {
     return lease.then(async (got) => {
       this.#lease = got
       if (got !== null) return make()
-      return (await store.changed(this.#key, scope)) ? lookAgain : failure(scope.ended ?? 'cancelled')
+      return (await store.changed(this.#stored, scope)) ? lookAgain : failure(scope.ended ?? 'cancelled')
     })
   }
 

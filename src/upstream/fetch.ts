@@ -71,11 +71,16 @@ export class Fetch {
     const { keeper, request, rounds } = this.#visit
     const { call, asked, selection } = request
     const own = asked.range ?? (this.#conditions.length > 0 ? undefined : (asked.ifNoneMatch ?? asked.ifModifiedSince))
-    if (own !== undefined || rounds > maxRounds || keeper.unshared.since(this.#place.key, keeper.now() - unsharedMs)) {
+    if (
+      call.method !== 'GET' ||
+      own !== undefined ||
+      rounds > maxRounds ||
+      keeper.unshared.since(this.#place.key, keeper.now() - unsharedMs)
+    ) {
       return undefined
     }
-    const key = `${call.method} ${this.#place.key} ${selection.apart}`
-    return { key, keeps: () => this.#tee?.keeps ?? true }
+    const key = `${this.#place.key} ${selection.apart}`
+    return { key, stored: this.#place.key, keeps: () => this.#tee?.keeps ?? true }
   }
 
   /** Decides, by its head, what becomes of a reply that is passed on while it arrives. */
