@@ -17,18 +17,28 @@ export interface Redis {
  * Starts a real redis-server, empty and without persistence, on a free port of the loopback interface.
  * It does not outlive the process that asked for it, whatever ends that.
  */
-export async function startRedis(...options: readonly string[]): Promise<Redis> {
+export function startRedis(...options: readonly string[]): Promise<Redis> {
+  return start(['--save', '', '--appendonly', 'no', ...options], 'Ready to accept connections')
+}
+
+/** Starts a real sentinel as `startRedis` does, with a file that tells what it watches, and to which it writes. */
+export function startSentinel(file: string): Promise<Redis> {
+  return start([file, '--sentinel'], '+monitor')
+}
+
+async function start(options: readonly string[], says: string): Promise<Redis> {
   // Between finding a free port and taking it another process may have it.
   for (let attempt = 1; attempt <= 5; attempt++) {
-    const redis = await tryPort(await freePort(), options)
+    const redis = await tryPort(await freePort(), options, says)
     if (redis !== null) return redis
   }
   throw new Error('redis-server found no free port')
 }
 
-async function tryPort(port: number, options: readonly string[]): Promise<Redis | null> {
+async function tryPort(port: number, options: readonly string[], says: string): Promise<Redis | null> {
   const log: string[] = []
-  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...options]
+  const given = options.includes('--port') ? [] : ['--port', `${port}`]
+  const args = [...options, ...given, '--bind', '127.0.0.1']
   const server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] })
   await once(server, 'spawn')
   const pid = server.pid as number
@@ -40,7 +50,7 @@ async function tryPort(port: number, options: readonly string[]): Promise<Redis 
   const ready = await new Promise<boolean>((resolve) => {
     lines.on('line', (line) => {
       log.push(line)
-      if (line.includes('Ready to accept connections')) resolve(true)
+      if (line.includes(says)) resolve(true)
     })
     lines.on('close', () => resolve(false))
   })
