@@ -75,7 +75,7 @@ export interface Cached {
   /** Whether an operator's rule says how long it is fresh, whatever it says itself. */
   readonly ruled?: boolean
   /** Why it was asked for (RFC 9211 §2.2). */
-  readonly forwarded?: 'uri-miss' | 'vary-miss' | 'stale' | 'request' | 'bypass' | undefined
+  readonly forwarded?: 'uri-miss' | 'vary-miss' | 'stale' | 'partial' | 'request' | 'bypass' | undefined
   /** Whether it is stored now. */
   readonly stored?: boolean
 }

@@ -2,7 +2,9 @@ import type { Entry } from '../cache/store.ts'
 import type { CacheStatus, Cached, Call, Outcome, Reply, ReplyHeaders, Upstream } from '../call/call.ts'
 import type { Scope } from '../call/scope.ts'
 import { controlOf } from '../policy/directives.ts'
+import { lineOf } from '../policy/fields.ts'
 import type { Life, Times } from '../policy/freshness.ts'
+import { contentRangeOf } from '../policy/range.ts'
 import { ageIn, leftOf, useOf } from '../policy/reuse.ts'
 import { storedFields } from '../policy/storable.ts'
 import { conditionsOf, describes, freshened, isAbout } from '../policy/validate.ts'
@@ -90,14 +92,19 @@ export class Fetch {
     if (status === 304 && this.#conditions.length > 0) return { pass: null, keep: true }
     if (isError(status) && this.#bearsError()) return { pass: null, keep: true }
     const fits = Number(headers['content-length'] ?? 0) <= keeper.maxBytes
-    const stored = fits && this.#isWhole(status) && lifeFor(keeper, request, this.#arrived(status, headers)) !== null
+    const stored =
+      fits && this.#isKept(status, headers) && lifeFor(keeper, request, this.#arrived(status, headers)) !== null
     if (!stored) keeper.unshared.note(this.#place.key, keeper.now())
     const cached: Cached = { status: 'miss', forwarded: this.#forwarded, stored }
     return { pass: { ...headers, 'cache-status': statusField(headers, cached) }, keep: stored }
   }
 
-  #isWhole(status: number): boolean {
-    return this.#visit.request.call.method === 'GET' && status !== 206 && status !== 304
+  /** Whether it is a whole reply, or a part that stands in the way of none (RFC 9111 §3.3). */
+  #isKept(status: number, headers: ReplyHeaders): boolean {
+    if (this.#visit.request.call.method !== 'GET' || status === 304) return false
+    if (status !== 206) return true
+    const { entry } = this.#place
+    return (entry === null || entry.status === 206) && contentRangeOf(lineOf(headers, 'content-range')) !== null
   }
 
   #arrived(status: number, headers: ReplyHeaders): Arrived {
@@ -188,7 +195,7 @@ export class Fetch {
     keeper.count('miss')
     const arrived = this.#arrived(reply.status, reply.headers)
     if (request.call.method === 'HEAD') this.#describe(arrived)
-    const life = this.#isWhole(reply.status) ? lifeFor(keeper, request, arrived) : null
+    const life = this.#isKept(reply.status, reply.headers) ? lifeFor(keeper, request, arrived) : null
     const stored = life !== null && this.#store(arrived, life, reply)
     if (!stored) keeper.unshared.note(this.#place.key, keeper.now())
     const ttlS = stored ? Math.floor(life.freshMs / 1_000) : 0
@@ -200,6 +207,8 @@ export class Fetch {
     const { keeper, request } = this.#visit
     if (this.#tee !== null && !this.#tee.keeps) return false
     const entry = entryOf(keeper, request, arrived, life, this.#tee === null ? body : this.#tee.body())
+    const part = entry.status === 206 ? contentRangeOf(lineOf(entry.headers, 'content-range')) : null
+    if (part !== null && part.last - part.first + 1 !== entry.body.length) return false
     return keep(keeper, request, this.#place, entry)
   }
 
@@ -231,6 +240,7 @@ function hasFailed(outcome: Outcome): boolean {
 }
 
 function whyForwarded({ keeper }: Visit, { entry, index }: Place): Cached['forwarded'] {
+  if (entry?.status === 206) return 'partial'
   if (entry !== null) return leftOf(heldBy(keeper, entry), keeper.now()) > 0 ? 'request' : 'stale'
   return index !== null && index.names.length > 0 ? 'vary-miss' : 'uri-miss'
 }

@@ -625,6 +625,39 @@ const requirements: readonly Row[] = [
     ...notStored({ 'cdn-cache-control': 'max-age=60, &', 'cache-control': 'no-store' }),
   ),
   row(
+    '3.3',
+    'a part is stored as a part: it answers what asks for no more than it has',
+    {
+      ask: asking({ range: 'bytes=5-9' }),
+      answer: { status: 206, headers: { ...fresh, 'content-range': 'bytes 5-9/10' }, body: '56789' },
+      expect: { status: 206, body: '56789' },
+    },
+    { ask: asking({ range: 'bytes=-5' }), expect: { cache: 'hit', status: 206, body: '56789', sent: false } },
+    {
+      ask: asking({ range: 'bytes=6-7' }),
+      expect: { cache: 'hit', body: '67', headers: { 'content-range': 'bytes 6-7/10' } },
+    },
+    { ask: asking({ range: 'bytes=4-7' }), ...asked },
+    { answer: { headers: fresh, body: '0123456789' }, expect: { cache: 'miss', body: '0123456789', sent: {} } },
+    { ask: asking({ range: 'bytes=0-1' }), expect: { cache: 'hit', status: 206, body: '01' } },
+  ),
+  row(
+    '3.3',
+    'a part that is not as long as it says, or takes the place of a whole reply, is not stored',
+    {
+      ask: asking({ range: 'bytes=4-9' }),
+      answer: { status: 206, headers: { ...fresh, 'content-range': 'bytes 4-9/10' }, body: '56789' },
+      expect: {},
+    },
+    { ask: asking({ range: 'bytes=4-9' }), answer: { headers: fresh, body: '0123456789' }, ...asked },
+    {
+      ask: asking({ range: 'bytes=4-9', 'cache-control': 'no-cache' }),
+      answer: { status: 206, headers: { ...fresh, 'content-range': 'bytes 4-8/10' }, body: '45678' },
+      ...asked,
+    },
+    { expect: { cache: 'hit', status: 200, body: '0123456789' } },
+  ),
+  row(
     '-, RFC 9110 §14',
     'a range is answered from a whole reply',
     { answer: { headers: fresh, body: '0123456789' }, expect: {} },
