@@ -10,6 +10,7 @@ import { Gradient } from '../../src/policy/gradient.ts'
 import { Limiter } from '../../src/policy/limiter.ts'
 import { Instruments } from '../../src/telemetry/instruments.ts'
 import { callMeter, seriesOf } from '../../src/telemetry/meters.ts'
+import { startCache } from '../support/caching.ts'
 import { Endpoints } from '../../src/upstream/balance.ts'
 import { breaker } from '../../src/upstream/breaker.ts'
 import { deadline } from '../../src/upstream/deadline.ts'
@@ -77,6 +78,20 @@ const layers: Readonly<Record<string, (wheel: Wheel) => Made>> = {
       layer: (next) => made.reduceRight((inner, { layer }) => layer(inner), next),
       held: () => made.reduce((sum, { held }) => sum + held(), 0),
     }
+  },
+}
+
+// They say of a call with whom it may be shared, and of a reply where it came from: so nothing passes untouched.
+const keeping: typeof layers = {
+  'cache, of which nothing may be kept': () => ({ layer: startCache().layer, held: () => 0 }),
+  'cache, by a rule, and calls that are shared'(wheel) {
+    const { layer, store } = startCache({ ttl: 60_000 }, { wheel })
+    // A law is tried with the same call many times over: what was kept of the time before is none of it.
+    const emptied: Layer = (next) => (call, scope) => {
+      store.delete('GET o /x')
+      return layer(next)(call, scope)
+    }
+    return { layer: emptied, held: () => 0 }
   },
 }
 
@@ -174,66 +189,71 @@ forEachLayer((name, make) => {
     expect(await settled).toMatchObject({ ok: true, status: 200 })
     expect([held(), wheel.size, scope.size]).toEqual([0, 0, 0])
   })
+}, layers)
 
-  test(`${name} settles when its scope ends, with the reason, and leaves nothing behind`, async () => {
-    for (const why of ['cancelled', 'http_response_timeout', 'overloaded'] as const) {
+forEachLayer(
+  (name, make) => {
+    test(`${name} settles when its scope ends, with the reason, and leaves nothing behind`, async () => {
+      for (const why of ['cancelled', 'http_response_timeout', 'overloaded'] as const) {
+        const wheel = new Wheel()
+        const { layer, held } = make(wheel)
+        const scope = new Scope(wheel, Infinity)
+        const settled = layer(scripted().upstream)(call, scope)
+        await turn()
+        scope.close(why)
+        expect(await settled).toMatchObject({ ok: false, error: why })
+        expect([held(), wheel.size, scope.size]).toEqual([0, 0, 0])
+      }
+    })
+
+    test(`${name} settles at once within a scope that has ended`, async () => {
       const wheel = new Wheel()
       const { layer, held } = make(wheel)
       const scope = new Scope(wheel, Infinity)
-      const settled = layer(scripted().upstream)(call, scope)
-      await turn()
-      scope.close(why)
-      expect(await settled).toMatchObject({ ok: false, error: why })
+      scope.close('cancelled')
+      expect(await layer(scripted().upstream)(call, scope)).toMatchObject({ ok: false, error: 'cancelled' })
       expect([held(), wheel.size, scope.size]).toEqual([0, 0, 0])
-    }
-  })
-
-  test(`${name} settles at once within a scope that has ended`, async () => {
-    const wheel = new Wheel()
-    const { layer, held } = make(wheel)
-    const scope = new Scope(wheel, Infinity)
-    scope.close('cancelled')
-    expect(await layer(scripted().upstream)(call, scope)).toMatchObject({ ok: false, error: 'cancelled' })
-    expect([held(), wheel.size, scope.size]).toEqual([0, 0, 0])
-  })
-
-  test(`${name} settles all of many calls, whatever becomes of them in whatever order, and leaves nothing behind`, async () => {
-    const deed = fc.record({
-      does: fc.constantFrom('call', 'answer', 'answer', 'close', 'turn'),
-      at: fc.nat(1_000),
-      outcome,
     })
-    await fc.assert(
-      fc.asyncProperty(fc.array(deed, { maxLength: 60 }), async (deeds) => {
-        const wheel = new Wheel()
-        const { layer, held } = make(wheel)
-        const { upstream, calls } = scripted()
-        const layered = layer(upstream)
-        const outer = new Scope(wheel, Infinity)
-        const scopes: Scope[] = []
-        const settling: PromiseLike<Outcome>[] = []
-        for (const { does, at, outcome: given } of deeds) {
-          if (does === 'call') {
-            const scope = outer.within(60_000)
-            scopes.push(scope)
-            settling.push(layered(call, scope))
-          }
-          if (does === 'answer') calls[at % (calls.length || 1)]?.answer(given)
-          if (does === 'close') scopes[at % (scopes.length || 1)]?.close()
-          if (does === 'turn') await turn()
-        }
-        outer.close()
-        expect((await Promise.all(settling)).length).toBe(settling.length)
-        expect([held(), wheel.size, outer.size]).toEqual([0, 0, 0])
-        expect(scopes.map(({ size }) => size)).toEqual(scopes.map(() => 0))
-      }),
-      { numRuns: 50 },
-    )
-  })
-})
 
-function forEachLayer(laws: (name: string, make: (wheel: Wheel) => Made) => void): void {
-  for (const [name, make] of Object.entries(layers)) laws(name, make)
+    test(`${name} settles all of many calls, whatever becomes of them in whatever order, and leaves nothing behind`, async () => {
+      const deed = fc.record({
+        does: fc.constantFrom('call', 'answer', 'answer', 'close', 'turn'),
+        at: fc.nat(1_000),
+        outcome,
+      })
+      await fc.assert(
+        fc.asyncProperty(fc.array(deed, { maxLength: 60 }), async (deeds) => {
+          const wheel = new Wheel()
+          const { layer, held } = make(wheel)
+          const { upstream, calls } = scripted()
+          const layered = layer(upstream)
+          const outer = new Scope(wheel, Infinity)
+          const scopes: Scope[] = []
+          const settling: PromiseLike<Outcome>[] = []
+          for (const { does, at, outcome: given } of deeds) {
+            if (does === 'call') {
+              const scope = outer.within(60_000)
+              scopes.push(scope)
+              settling.push(layered(call, scope))
+            }
+            if (does === 'answer') calls[at % (calls.length || 1)]?.answer(given)
+            if (does === 'close') scopes[at % (scopes.length || 1)]?.close()
+            if (does === 'turn') await turn()
+          }
+          outer.close()
+          expect((await Promise.all(settling)).length).toBe(settling.length)
+          expect([held(), wheel.size, outer.size]).toEqual([0, 0, 0])
+          expect(scopes.map(({ size }) => size)).toEqual(scopes.map(() => 0))
+        }),
+        { numRuns: 50 },
+      )
+    })
+  },
+  { ...layers, ...keeping },
+)
+
+function forEachLayer(laws: (name: string, make: (wheel: Wheel) => Made) => void, made: typeof layers): void {
+  for (const [name, make] of Object.entries(made)) laws(name, make)
 }
 
 test('timeout ends an attempt that takes longer, and only the attempt', async () => {
