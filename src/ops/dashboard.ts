@@ -67,7 +67,11 @@ export function dashboard(ground: Ground) {
         Object.entries(config.upstreams).map(([name, upstream]) => [name, upstream.endpoints.length]),
       )
       const routes = config.routes.map(({ name }) => name)
-      const shown = present(seen, ground.readings(), { routes, endpoints })
+      const shown = present(seen, ground.readings(), {
+        routes,
+        endpoints,
+        redis: (config.cache?.redis ?? null) !== null,
+      })
       if (shown === null) return
       const { moment, spent, routes: routeRows, upstreams, redis, sockets } = shown
       const heapLimitBytes = Math.max(0, ...seen.loops.map((loop) => loop.heapLimitBytes))

@@ -34,6 +34,8 @@ export interface CallMeter {
   breaker(state: BreakerState): void
   /** Shows how many calls may be under way at once. */
   limit(calls: number): void
+  /** Shows how many calls wait for a permit. */
+  queued(calls: number): void
   /** Shows how many endpoints are left out. */
   out(endpoints: number): void
 }
@@ -108,6 +110,7 @@ const ofUpstream: readonly Name[] = [
   'oneloop.breaker.state',
   'oneloop.calls.limit',
   'oneloop.endpoints.out',
+  'oneloop.calls.queued',
 ]
 
 // Routes of the same methods share what they are split by.
@@ -136,7 +139,8 @@ export function callMeter(instruments: Instruments, upstream: string): CallMeter
   const answered = instruments.slot('oneloop.calls', { upstream })
   const failed = slotsOf(names, (i) => instruments.slot('oneloop.calls', { upstream }, i + 1))
   const slot = (name: Name): Slot => instruments.slot(name, { upstream })
-  const [active, broken, retries, hedges, state, limit, out] = ofUpstream.map(slot) as [
+  const [active, broken, retries, hedges, state, limit, out, queue] = ofUpstream.map(slot) as [
+    Slot,
     Slot,
     Slot,
     Slot,
@@ -161,6 +165,7 @@ export function callMeter(instruments: Instruments, upstream: string): CallMeter
     hedged: () => hedges.add(1),
     breaker: (to) => state.set(breakerStates.indexOf(to)),
     limit: (calls) => limit.set(calls),
+    queued: (calls) => queue.set(calls),
     out: (endpoints) => out.set(endpoints),
   }
 }

@@ -26,6 +26,7 @@ const rows = {
   'http.client.request.duration': duration('Time of an attempt, from when it may be sent to the end of the reply.'),
   'oneloop.calls': counter('{call}', 'Calls by what they came to.'),
   'oneloop.calls.active': gauge('{call}', 'Calls under way, waiting ones among them.'),
+  'oneloop.calls.queued': gauge('{call}', 'Calls that wait for a permit.'),
   'oneloop.calls.limit': gauge('{call}', 'Most calls at once that are allowed now.'),
   'oneloop.cache': counter(
     '{call}',

@@ -20,9 +20,14 @@ export type Learn = (now: number, tookMs: number, inFlight: number, outcome: Out
 
 /**
  * Lets as many calls at once to an upstream as its limiter permits; others wait, for a bounded time: in the order of
- * coming, or the newest first once the queue stands.
+ * coming, or the newest first once the queue stands. `queued` is told how many wait whenever that changes.
  */
-export function limit(limiter: Limiter, wheel: Wheel, learn?: Learn): Layer {
+export function limit(
+  limiter: Limiter,
+  wheel: Wheel,
+  learn?: Learn,
+  queued: (calls: number) => void = () => {},
+): Layer {
   let oldest: Waiter | null = null
   let newest: Waiter | null = null
 
@@ -64,6 +69,7 @@ export function limit(limiter: Limiter, wheel: Wheel, learn?: Learn): Layer {
       const done = (outcome: Outcome | null): void => {
         wheel.clear(alarm)
         scope.unwatch(giveUp)
+        queued(limiter.queued)
         resolve(outcome)
       }
       const giveUp = (): void => {
@@ -71,6 +77,7 @@ export function limit(limiter: Limiter, wheel: Wheel, learn?: Learn): Layer {
         limiter.unqueue()
         done(failure(scope.ended ?? 'connection_limit_reached', `no permit within ${waitMs} ms`))
       }
+      queued(limiter.queued)
       const waiter = join(since, () => done(null))
       const alarm = wheel.set(since + waitMs, giveUp)
       scope.watch(giveUp)

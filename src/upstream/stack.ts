@@ -229,10 +229,11 @@ function permitsOf(
   { limit: { adaptive, max, queue, wait } }: UpstreamOptions,
   { wheel, meter, utilisation }: StackGround,
 ) {
+  const queued = (calls: number): void => meter.queued(calls)
   if (!adaptive) {
     meter.limit(max)
     const limiter = new Limiter({ max, queue, waitMs: wait })
-    return { limiter, layer: limit(limiter, wheel) }
+    return { limiter, layer: limit(limiter, wheel, undefined, queued) }
   }
   const gradient = new Gradient({ max })
   const limiter = new Limiter({ max: () => gradient.limit, queue, waitMs: wait })
@@ -251,7 +252,7 @@ function permitsOf(
     gradient.sample(now, Math.max(tookMs, leastMs), inFlight, overloaded)
     meter.limit(gradient.limit)
   }
-  return { limiter, layer: limit(limiter, wheel, learn) }
+  return { limiter, layer: limit(limiter, wheel, learn, queued) }
 }
 
 function layered(...parts: [...Layer[], Upstream]): Upstream {

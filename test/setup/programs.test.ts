@@ -20,11 +20,13 @@ function setup() {
 
 const advice = `The tests need redis-server on the PATH: install the package redis-server (Debian, Ubuntu) or redis.
 The tests need promtool on the PATH: install the package prometheus (Debian, Ubuntu) or golang-github-prometheus or prometheus.
+The tests need chromium on the PATH: install the package chromium (Debian, Ubuntu) or chromium.
 `
 
 test('says nothing where all are there', () => {
   machineHas('redis-server', 'exit 1')
   machineHas('promtool', 'exit 1')
+  machineHas('chromium', 'exit 1')
   machineHas('apt-get', 'exit 1')
   expect(setup()).toEqual({ status: 0, stdout: '', stderr: '' })
 })
@@ -35,6 +37,7 @@ for package in "$@"; do
   case $package in
     redis-server) /bin/cp "$0" ${path}/redis-server ;;
     prometheus) /bin/cp "$0" ${path}/promtool ;;
+    chromium) /bin/cp "$0" ${path}/chromium ;;
   esac
 done`
 
@@ -49,12 +52,12 @@ test('installs what is missing by the package manager, as root, unattended, and 
   machineHas('apt-get', aptGet(path))
   const { status, stdout, stderr } = setup()
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-  const install = 'install -q -y --no-install-recommends redis-server prometheus'
+  const install = 'install -q -y --no-install-recommends redis-server prometheus chromium'
   expect(stdout.replaceAll('sudo -n ', '')).toBe(
     [
-      'The tests need redis-server and promtool: apt-get update -q',
+      'The tests need redis-server and promtool and chromium: apt-get update -q',
       'apt-get noninteractive update -q',
-      `The tests need redis-server and promtool: apt-get ${install}`,
+      `The tests need redis-server and promtool and chromium: apt-get ${install}`,
       `apt-get noninteractive ${install}`,
       '',
     ].join('\n'),
@@ -67,7 +70,7 @@ test('installs nothing that is there', () => {
   machineHas('apt-get', aptGet(path))
   const { status, stdout } = setup()
   expect(status).toBe(0)
-  expect(stdout).toContain('The tests need promtool: ')
+  expect(stdout).toContain('The tests need promtool and chromium: ')
   expect(stdout).not.toContain('redis-server')
 })
 

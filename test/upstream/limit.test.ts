@@ -129,11 +129,13 @@ test('who waits is served in the order of coming', async () => {
     answers.push(setting.ask(`/forward/${i}`))
     await until(() => active(setting) === i + 1)
   }
+  expect(setting.gateway.read('oneloop.calls.queued', { upstream: 'bad' })).toBe(4)
   for (let i = 1; i <= 5; i++) {
     await setting.bad.until(({ requests }) => requests.length === i)
     release()
   }
   await Promise.all(answers)
+  expect(setting.gateway.read('oneloop.calls.queued', { upstream: 'bad' })).toBe(0)
   expect(setting.bad.requests.map(({ target }) => target)).toEqual(['/0', '/1', '/2', '/3', '/4'])
   await expectAlive(setting)
 })

@@ -20,13 +20,15 @@ export interface Named {
   readonly routes: readonly string[]
   /** How many endpoints each upstream was given. */
   readonly endpoints: Readonly<Record<string, number>>
+  /** Whether it has a Redis. */
+  readonly redis: boolean
 }
 
 /** Makes what sums up a second, to be called once in each with what was seen and with all numbers. */
 export function presenter(): (seen: Seen, readings: readonly Reading[], named: Named) => Present | null {
   const growth = new Growth()
   const [rowsOfRoutes, rowsOfUpstreams] = [routeRows(), upstreamRows()]
-  return (seen, readings, { routes, endpoints }) => {
+  return (seen, readings, { routes, endpoints, redis }) => {
     growth.take(readings)
     if (!growth.compares) return null
     const [activeMs, idleMs] = ['active', 'idle'].map((state) => loopMs(growth, seen, state)) as [number, number]
@@ -56,7 +58,7 @@ export function presenter(): (seen: Seen, readings: readonly Reading[], named: N
       routes: rows,
       upstreams: rowsOfUpstreams(endpoints, growth),
       sockets: growth.has('process.open_fds') ? growth.value('process.open_fds') : null,
-      redis: !growth.has('oneloop.redis.up') ? null : growth.value('oneloop.redis.up') > 0 ? 'up' : 'away',
+      redis: !redis ? null : growth.value('oneloop.redis.up') > 0 ? 'up' : 'away',
     }
   }
 }

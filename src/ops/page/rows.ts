@@ -70,8 +70,8 @@ export function upstreamRows(): (endpoints: Readonly<Record<string, number>>, gr
 }
 
 function cacheOf(growth: Growth, upstream: string): Record<string, number> {
-  const outcomes = growth.each('oneloop.cache.outcomes', { upstream })
-  return Object.fromEntries(outcomes.map(({ attributes, by }) => [attributes['outcome'] ?? '', by]))
+  const outcomes = growth.each('oneloop.cache', { upstream })
+  return Object.fromEntries(outcomes.map(({ attributes, by }) => [attributes['result'] ?? '', by]))
 }
 
 function latenciesOf(name: string, key: string) {

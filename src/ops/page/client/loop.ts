@@ -27,7 +27,7 @@ export function makeLoop(
     show(history, split, spanS) {
       const shown = history.filter(({ at }) => at > Date.now() - spanS * 1_000)
       const parts = partsOf(shown, split)
-      const key = parts.join('\n')
+      const key = [spanS, ...parts].join('\n')
       if (key !== drawn) plot?.destroy()
       if (plot === null || key !== drawn) plot = plotOf(into, parts, () => spanNow(spanS))
       drawn = key
