@@ -1,8 +1,8 @@
 /** A driver in a process of its own: plays a load as it is told, and tells what it has seen, second by second. */
 import { seeded } from '../upstreams/latency.ts'
 import { type Answer, client } from './client.ts'
-import { histogram, record } from './histogram.ts'
-import type { Ask, Play, Second } from './play.ts'
+import { record } from './histogram.ts'
+import { type Ask, type Play, type Second, emptySecond } from './play.ts'
 import { arrivals } from './schedule.ts'
 
 // What is under way is bounded as k6's VUs are: a gateway that answers nothing must not fill the driver's memory.
@@ -19,7 +19,7 @@ async function run(play: Play): Promise<Second[]> {
   const seconds: Second[] = []
   const at = (ms: number): Second => {
     const second = Math.floor(ms / 1000)
-    while (seconds.length <= second) seconds.push(empty())
+    while (seconds.length <= second) seconds.push(emptySecond())
     return seconds[second]!
   }
   const began = performance.now()
@@ -79,19 +79,5 @@ function drawer(mix: readonly Ask[], random: () => number): () => Ask {
   return () => {
     let left = random() * total
     return mix.find(({ weight }) => (left -= weight) < 0) ?? mix[0]!
-  }
-}
-
-function empty(): Second {
-  return {
-    offered: 0,
-    good: 0,
-    prompt: 0,
-    partial: 0,
-    failed: {},
-    dropped: 0,
-    answered: 0,
-    lateMs: 0,
-    latencies: histogram(),
   }
 }

@@ -1,4 +1,4 @@
-import type { Histogram } from './histogram.ts'
+import { type Histogram, histogram } from './histogram.ts'
 import type { Phase } from './schedule.ts'
 
 /** A request of a mix; its weight is its share among the others'. */
@@ -39,6 +39,21 @@ export interface Second {
   lateMs: number
   /** From when it was due to the end of its answer, of each that was answered at all. */
   latencies: Histogram
+}
+
+/** Makes a second in which nothing has happened yet. */
+export function emptySecond(): Second {
+  return {
+    offered: 0,
+    good: 0,
+    prompt: 0,
+    partial: 0,
+    failed: {},
+    dropped: 0,
+    answered: 0,
+    lateMs: 0,
+    latencies: histogram(),
+  }
 }
 
 /** Adds up how often it went wrong. */

@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { has, scratch, start } from '../bench/child.ts'
-import { histogram, record } from '../drive/histogram.ts'
-import type { Second } from '../drive/play.ts'
+import { record } from '../drive/histogram.ts'
+import { type Second, emptySecond } from '../drive/play.ts'
 import type { Player } from './perform.ts'
 
 /** Where k6 is; undefined where it is not on PATH. */
@@ -56,7 +56,7 @@ export async function readPoints(lines: AsyncIterable<string> | Iterable<string>
     if (!['http_req_duration', 'dropped_iterations', 'partial'].includes(metric)) continue
     began ??= Date.parse(data.time)
     const at = Math.max(0, Math.floor((Date.parse(data.time) - began) / 1000))
-    while (seconds.length <= at) seconds.push(empty())
+    while (seconds.length <= at) seconds.push(emptySecond())
     take(seconds[at]!, metric, data)
   }
   return seconds
@@ -77,18 +77,4 @@ function take(second: Second, metric: string, { value, tags = {} }: Line['data']
     second.good++
     if (value <= 1000) second.prompt++
   } else second.failed[status] = (second.failed[status] ?? 0) + 1
-}
-
-function empty(): Second {
-  return {
-    offered: 0,
-    good: 0,
-    prompt: 0,
-    partial: 0,
-    failed: {},
-    dropped: 0,
-    answered: 0,
-    lateMs: 0,
-    latencies: histogram(),
-  }
 }

@@ -1,3 +1,4 @@
+import { type RedisCode, redisCodes } from '../call/redis.ts'
 import type { Wheel } from '../call/wheel.ts'
 
 /** Decides whether a command may be sent, and learns from what becomes of it. */
@@ -6,30 +7,12 @@ export interface Gate<Pass> {
   leave(pass: Pass, now: number, verdict: 'good' | 'bad', tookMs: number): void
 }
 
-/** What Redis says when it cannot do what it was asked: its codes are upper-case words. */
-export const codes = [
-  'OOM',
-  'READONLY',
-  'LOADING',
-  'NOAUTH',
-  'WRONGPASS',
-  'NOPERM',
-  'MISCONF',
-  'CLUSTERDOWN',
-  'BUSY',
-  'timeout',
-  'connection',
-  'corrupt',
-  'other',
-] as const
-export type Code = (typeof codes)[number]
-
 /** Counts what becomes of a connection to Redis. */
 export interface RedisMeter {
   /** Shows whether it is connected. */
   up(is: boolean): void
   /** Counts what has failed, by its code. */
-  failed(code: Code): void
+  failed(code: RedisCode): void
 }
 
 /** What commands stand on. */
@@ -85,13 +68,13 @@ export function guard({ wheel, meter, gate, connected }: GuardOptions): { run: G
   return { run, renew: () => void (current = gate()) }
 }
 
-const known: ReadonlySet<string> = new Set(codes)
+const known: ReadonlySet<string> = new Set(redisCodes)
 
 /** Names what has failed. */
-export function codeOf(error: unknown): Code {
+export function codeOf(error: unknown): RedisCode {
   const message = error instanceof Error ? error.message : ''
   const [word = ''] = message.split(' ', 1)
-  if (known.has(word)) return word as Code
+  if (known.has(word)) return word as RedisCode
   if (message === 'Command timed out') return 'timeout'
   // What the server says begins with a word in capitals.
   return /^[A-Z]+ /.test(message) ? 'other' : 'connection'

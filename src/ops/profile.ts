@@ -29,7 +29,7 @@ export interface NoProfile {
 export interface Profiler {
   readonly list: readonly ProfileSummary[]
   take(seconds: number, why: string, loop?: string): Promise<ProfileSummary | NoProfile>
-  /** The function that most of the last profile was spent in, below what everything is below of. */
+  /** Serves them, and takes one for who asks and may. */
   serve(app: Hono): void
 }
 

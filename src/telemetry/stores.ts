@@ -1,3 +1,4 @@
+import { type RedisCode, redisCodes } from '../call/redis.ts'
 import type { Instruments, Series, Slot } from './instruments.ts'
 import { type Name, seriesNamed } from './table.ts'
 
@@ -16,24 +17,6 @@ export interface RedisMeter {
   /** Counts what has failed, by its code. */
   failed(code: RedisCode): void
 }
-
-/** What can fail: what Redis answers with, and what happens on the way. */
-const redisCodes = [
-  'OOM',
-  'READONLY',
-  'LOADING',
-  'NOAUTH',
-  'WRONGPASS',
-  'NOPERM',
-  'MISCONF',
-  'CLUSTERDOWN',
-  'BUSY',
-  'timeout',
-  'connection',
-  'corrupt',
-  'other',
-] as const
-type RedisCode = (typeof redisCodes)[number]
 
 /** Lists what is counted of the replies that are kept. */
 export function storeSeries(): Series[] {

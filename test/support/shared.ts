@@ -1,6 +1,6 @@
 import { Wheel } from '../../src/call/wheel.ts'
 import type { RedisTls } from '../../src/cache/connect.ts'
-import type { Code } from '../../src/cache/guard.ts'
+import type { RedisCode } from '../../src/call/redis.ts'
 import { type MemoryStore, memoryStore } from '../../src/cache/memory.ts'
 import { type Others, type RedisStore, type RedisStoreOptions, redisStore } from '../../src/cache/redis.ts'
 import type { Store } from '../../src/cache/store.ts'
@@ -17,7 +17,7 @@ export interface Shared extends AsyncDisposable {
   readonly memory: MemoryStore
   readonly wheel: Wheel
   /** How often what has failed. */
-  readonly failed: Readonly<Partial<Record<Code, number>>>
+  readonly failed: Readonly<Partial<Record<RedisCode, number>>>
   readonly told: readonly { readonly message: string; readonly detail?: unknown }[]
   /** The keys that others were told to have changed, in their order; null where any may have. */
   readonly changes: readonly (string | null)[]
@@ -31,7 +31,7 @@ export async function share(
   const address = url.parse(at)
   if (address === null) throw new Error('no URL')
   const wheel = new Wheel()
-  const failed: Partial<Record<Code, number>> = {}
+  const failed: Partial<Record<RedisCode, number>> = {}
   const told: { message: string; detail?: unknown }[] = []
   const changes: (string | null)[] = []
   const options: RedisStoreOptions = {

@@ -69,7 +69,7 @@ function placeOf({ route, upstream, phase }: NonNullable<Block['whose']>): strin
 function saturated({ moments, spent, routes }: Evidence): Diagnosis[] {
   const last = moments.slice(-secondsAtLeast)
   if (last.length < secondsAtLeast || last.some(({ utilization }) => utilization < busy)) return []
-  const most = most1(spent)
+  const most = busiest(spent)
   const perSecond = routes.reduce((sum, route) => sum + route.perSecond, 0)
   const mean = last.reduce((sum, { utilization }) => sum + utilization, 0) / last.length
   const who = most === null ? '' : `; most of it is ${most}`
@@ -77,7 +77,7 @@ function saturated({ moments, spent, routes }: Evidence): Diagnosis[] {
   return [{ level: mean > 0.95 ? 'act' : 'watch', text }]
 }
 
-function most1(spent: readonly Spent[]): string | null {
+function busiest(spent: readonly Spent[]): string | null {
   const whole = spent.reduce((sum, { ms }) => sum + ms, 0)
   const most = spent.toSorted((one, other) => other.ms - one.ms)[0]
   if (most === undefined || whole === 0) return null
